@@ -25,10 +25,15 @@ export type PutCondition = { readonly ifAbsent: true } | { readonly ifMatch: str
 
 /**
  * Objects under keys ("a/b/c", see `objectKey`). A put is atomic: readers see the old object, the new one or none,
- * never a part. Content is checked against the SHA-256 taken when it was stored.
+ * never a part. Content is checked against the SHA-256 taken when it was stored. Every call throws DomainError
+ * invalidArgument (OBJECT_KEY_INVALID), failedPrecondition (OBJECT_STORE_CLOSED, OBJECT_STORE_DENIED) and unavailable
+ * (OBJECT_STORE_UNAVAILABLE: worth making again; a put may or may not have taken effect).
  */
 export interface ObjectStore {
-  /** Returns the object's bytes. Throws DomainError notFound (OBJECT_NOT_FOUND) or dataLoss (OBJECT_CORRUPT). */
+  /**
+   * Returns the bytes of the object; they fill an ArrayBuffer of their own. Throws DomainError notFound (OBJECT_NOT_FOUND) or
+   * dataLoss (OBJECT_CORRUPT).
+   */
   get(key: string): Promise<Uint8Array>;
   /** Returns the bytes and the ETag they belong to, or undefined if there is no object. */
   find(key: string): Promise<{ readonly bytes: Uint8Array; readonly etag: string } | undefined>;
@@ -36,11 +41,19 @@ export interface ObjectStore {
   stream(key: string): Promise<Readable>;
   /** Returns size and ETag, or undefined if there is no object. */
   head(key: string): Promise<ObjectInfo | undefined>;
-  /** Stores the object. Returns its ETag, or undefined if the condition did not hold (nothing is written then). */
+  /**
+   * Stores the object. Returns its ETag, or undefined if the condition did not hold (nothing is written then). A
+   * stream is consumed or destroyed in any case. Throws invalidArgument (OBJECT_BODY_MISMATCH, OBJECT_TOO_LARGE: S3
+   * takes 5 GiB) and resourceExhausted (DISK_FULL).
+   */
   put(key: string, body: Uint8Array | StreamBody, condition?: PutCondition): Promise<string | undefined>;
-  /** Yields objects whose key starts with `prefix`, in key order. */
+  /**
+   * Yields objects whose key starts with `prefix`, in byte order of the keys. Do not rely on it for an object below
+   * another's key ("a/b/c" beside "a/b"): MinIO stores both and lists one.
+   */
   list(prefix: string): AsyncIterable<ObjectInfo>;
   /** Removes the object; removing nothing is fine. */
   delete(key: string): Promise<void>;
+  /** Lets the calls that are running end; every later one is refused. */
   close(): Promise<void>;
 }

@@ -34,6 +34,9 @@ export const DEAD_LETTER_HEADERS = {
   attempts: "dead-letter-attempts",
 } as const;
 
+/** Largest value of a message, in bytes: what a Kafka broker takes by default, less room for key and headers. */
+export const MAX_VALUE_BYTES = 1_000_000;
+
 /** Topic that takes what a group could not handle. */
 export const deadLetterTopic = (topic: string): string => `${topic}.dead-letter`;
 
@@ -46,7 +49,7 @@ export interface ConsumeOptions {
   readonly group: string;
   /** Messages handled at a time by this consumer, never two of one key; default 1. */
   readonly concurrency?: number;
-  /** Returns: the message is done. Throws: retried if `isRetryable`, then a dead letter with the error. */
+  /** Returns: the message is done. Throws: retried if `isRetryable`, then a dead letter with the error's message. */
   readonly handle: (delivery: Delivery) => Promise<void>;
   /** Whether handling again may help; default: only a DomainError of kind `unavailable`. */
   readonly isRetryable?: (error: unknown) => boolean;
@@ -56,16 +59,33 @@ export interface ConsumeOptions {
 }
 
 export interface Consumer {
+  /**
+   * Resolves when the consumer has ended by itself and will not come back; never rejects. The process should exit
+   * then, so that another takes over. The in-process queue never resolves it.
+   */
+  readonly failed: Promise<Error>;
   /** Stops taking messages, aborts those in hand and waits for their handlers. What was not finished is delivered again. */
   stop(): Promise<void>;
 }
 
+/** What the adapters log to: a pino logger, or anything with these three. */
+export interface QueueLog {
+  debug(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
 /** At-least-once delivery by topic, key and group. */
 export interface Queue {
-  /** Creates topics that do not exist yet. Publishing to or consuming from any other topic is an error. */
+  /**
+   * Creates topics that do not exist yet, each with its dead-letter topic (a dead-letter topic gets none of its own).
+   * Publishing to or consuming from any other topic is failedPrecondition (UNKNOWN_TOPIC).
+   */
   ensureTopics(topics: readonly string[]): Promise<void>;
-  /** Returns when the messages are safe. */
+  /** Returns when the messages are safe. Throws invalidArgument (MESSAGE_TOO_LARGE), unavailable (QUEUE_UNAVAILABLE). */
   publish(topic: string, messages: readonly Message[]): Promise<void>;
+  /** Starts a member of the group. A new group starts with what its topics still hold. */
   consume(options: ConsumeOptions): Promise<Consumer>;
+  /** Stops all consumers of this queue, then lets go of its connections. */
   close(): Promise<void>;
 }

@@ -1,0 +1,149 @@
+/** @file DIR/models: `fold-<k>/level-<l>.onnx` and `.json` (its manifest), and `fold-<k>/thresholds.json`. */
+import { readdir, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { invalid } from "../lib/errors.ts";
+import type { ImportModelRequest, Model } from "../lib/proto/radhical/v1/training.ts";
+import type { GetTuningResponse, LevelThresholds, TradeoffPoint } from "../lib/proto/radhical/v1/tuning.ts";
+import { sha256 } from "../lib/service/content-id.ts";
+import { pieces } from "../lib/service/files.ts";
+import { readUserFile } from "./pair-images.ts";
+import type { Services } from "./services.ts";
+import { receiveFiles, writeWhole } from "./transfer.ts";
+
+const foldFolder = (models: string, fold: number): string => join(models, `fold-${fold}`);
+
+/** Fetches models and their manifests. */
+export async function saveModels(services: Services, folder: string, models: readonly Model[]): Promise<void> {
+  for (const { modelId, fold, level } of models) {
+    const base = join(foldFolder(folder, fold), `level-${level}`);
+    await receiveFiles(services.training.fetchModel({ modelId }), () => `${base}.onnx`);
+    const { manifest } = await services.training.describeModel({ modelId });
+    await writeWhole(`${base}.json`, manifest);
+  }
+}
+
+const StoredThresholds = z.object({
+  lower: z.array(z.number().nullable()),
+  upper: z.array(z.number().nullable()),
+  final: z.array(z.number().nullable()),
+});
+export type StoredThresholds = z.output<typeof StoredThresholds>;
+
+const ThresholdsFile = z.object({
+  /** For ending at each level, index = level - 1. */
+  endingAt: z.array(StoredThresholds).min(1),
+  /** Level 1 alone, everywhere. */
+  dense: StoredThresholds,
+  maxHolePx: z.int().min(0),
+});
+export type ThresholdsFile = z.output<typeof ThresholdsFile>;
+
+/** Returns thresholds as files and reports hold them: a list per kind, index = level - 1, null = none. */
+export function storedThresholds(levels: readonly LevelThresholds[], count: number): StoredThresholds {
+  const pick = (kind: "lower" | "upper" | "final"): (number | null)[] =>
+    Array.from({ length: count }, (_, i) => levels.find(({ level }) => level === i + 1)?.[kind] ?? null);
+  return { lower: pick("lower"), upper: pick("upper"), final: pick("final") };
+}
+
+/** Returns stored thresholds as messages carry them. */
+export const thresholdMessages = ({ lower, upper, final }: StoredThresholds): LevelThresholds[] =>
+  lower.map((value, i) => ({
+    level: i + 1,
+    lower: value ?? undefined,
+    upper: upper[i] ?? undefined,
+    final: final[i] ?? undefined,
+  }));
+
+/** Writes the thresholds beside the models they belong to. */
+export async function saveThresholds(
+  folder: string,
+  fold: number,
+  tuning: GetTuningResponse,
+  levels: number,
+  maxHolePx: number,
+): Promise<void> {
+  const stored = (point: TradeoffPoint | undefined): StoredThresholds => storedThresholds(point?.levels ?? [], levels);
+  const file: ThresholdsFile = { endingAt: tuning.chosen.map(stored), dense: stored(tuning.dense), maxHolePx };
+  await writeWhole(join(foldFolder(folder, fold), "thresholds.json"), `${JSON.stringify(file, undefined, 2)}\n`);
+}
+
+/** Models and thresholds as a folder holds them. */
+export interface ModelFolder {
+  readonly fold: string;
+  /** Other folds in the folder, not used. */
+  readonly otherFolds: readonly string[];
+  readonly levels: readonly { readonly onnx: Uint8Array; readonly manifest: string }[];
+  readonly thresholds: ThresholdsFile;
+}
+
+/** Reads DIR/models, its first fold, or one fold's folder. Throws MODELS_MISSING, THRESHOLDS_INVALID. */
+export async function readModelFolder(folder: string): Promise<ModelFolder> {
+  const entries = await readdir(folder).catch((cause: unknown) => {
+    throw invalid("MODELS_MISSING", `Cannot read models from "${folder}": it is not a folder that you may read`, cause);
+  });
+  const folds = entries
+    .filter((name) => /^fold-\d+$/.test(name))
+    .sort((a, b) => Number(a.slice(5)) - Number(b.slice(5)));
+  const [fold = "."] = folds;
+  const home = join(folder, fold);
+  const levels: { onnx: Uint8Array; manifest: string }[] = [];
+  const exists = (path: string): Promise<boolean> =>
+    stat(path).then(
+      () => true,
+      () => false,
+    );
+  for (let level = 1; await exists(join(home, `level-${level}.onnx`)); level++) {
+    const onnx = await readUserFile(join(home, `level-${level}.onnx`));
+    levels.push({ onnx, manifest: Buffer.from(await readUserFile(join(home, `level-${level}.json`))).toString() });
+  }
+  if (levels.length === 0)
+    throw invalid(
+      "MODELS_MISSING",
+      `Cannot find models in "${home}": give the "models" folder that radhical run wrote`,
+    );
+  return {
+    fold,
+    otherFolds: folds.slice(1),
+    levels,
+    thresholds: await readThresholds(join(home, "thresholds.json"), levels.length),
+  };
+}
+
+async function readThresholds(path: string, levels: number): Promise<ThresholdsFile> {
+  const text = await readFile(path, "utf8").catch((cause: unknown) => {
+    throw invalid(
+      "THRESHOLDS_INVALID",
+      `Cannot read "${path}": the run that trained these models has not chosen thresholds; run it to its end`,
+      cause,
+    );
+  });
+  const parsed = ThresholdsFile.safeParse(parseJson(text, path));
+  if (parsed.success && parsed.data.dense.lower.length === levels) return parsed.data;
+  const why = parsed.success
+    ? `it is for ${parsed.data.dense.lower.length} levels, there are ${levels} models`
+    : z.prettifyError(parsed.error);
+  throw invalid("THRESHOLDS_INVALID", `Cannot use "${path}": ${why}`);
+}
+
+function parseJson(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw invalid("THRESHOLDS_INVALID", `Cannot use "${path}": it is not JSON`, cause);
+  }
+}
+
+/** Imports the models of a folder. Returns them by level. */
+export async function importModels(services: Services, { levels }: ModelFolder): Promise<Model[]> {
+  const models: Model[] = [];
+  for (const { onnx, manifest } of levels) {
+    const parts = async function* (): AsyncGenerator<ImportModelRequest> {
+      yield { part: { $case: "header", value: { sha256: sha256(onnx), size: BigInt(onnx.length), manifest } } };
+      for (const value of pieces(onnx)) yield { part: { $case: "data", value } };
+    };
+    const { model } = await services.training.importModel(parts());
+    if (model) models.push(model);
+  }
+  return models;
+}

@@ -1,0 +1,131 @@
+/** @file The user's files: which mask belongs to which image, and which patient an image is of. */
+import { readFile, stat } from "node:fs/promises";
+import { basename, extname, resolve } from "node:path";
+import { glob } from "tinyglobby";
+import { invalid } from "../lib/errors.ts";
+
+const EXTENSIONS = new Set([".png", ".tif", ".tiff", ".jpg", ".jpeg"]);
+
+/** An annotated image as the user's files have it. */
+export interface PairedImage {
+  /** The image's name without `_original` and extension; results carry it. */
+  readonly stem: string;
+  readonly imagePath: string;
+  readonly maskPath: string;
+  readonly patient: string;
+}
+
+/** Returns the name that pairs files: without extension and without a trailing `_original` or `_mask`. */
+export const stemOf = (path: string): string => basename(path, extname(path)).replace(/_(original|mask)$/, "");
+
+/** Returns the image files that a glob, a file or a folder stands for, sorted. Throws FILES_NOT_FOUND. */
+export async function findFiles(pattern: string, option: string): Promise<string[]> {
+  const isFolder = await stat(pattern).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  const isFile = await stat(pattern).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+  // A name with brackets or the like that is there as it stands is that file, not a pattern.
+  const found = isFile
+    ? [resolve(pattern)]
+    : await glob(isFolder ? "**/*" : pattern, isFolder ? { cwd: pattern, absolute: true } : { absolute: true });
+  const images = found.filter((path) => EXTENSIONS.has(extname(path).toLowerCase())).sort();
+  if (images.length > 0) return images;
+  const seen =
+    found.length === 0 ? "it matches no file" : `it matches ${found.length} files, none of them PNG, TIFF or JPEG`;
+  throw invalid(
+    "FILES_NOT_FOUND",
+    `Cannot use ${option} "${pattern}": ${seen}; quote the pattern so that the shell leaves it alone`,
+  );
+}
+
+function byStem(paths: readonly string[], option: string): Map<string, string> {
+  const known = new Map<string, string>();
+  for (const path of paths) {
+    const stem = stemOf(path);
+    const other = known.get(stem);
+    if (other !== undefined) {
+      throw invalid(
+        "NAME_COLLISION",
+        `Cannot tell "${other}" and "${path}" apart: both of ${option} are called "${stem}"; rename one`,
+      );
+    }
+    known.set(stem, path);
+  }
+  return known;
+}
+
+/** Returns the rule that says which patient a path belongs to. Throws PATIENT_RULE_INVALID, and when asked, PATIENT_UNKNOWN. */
+export function patientRule(rule: string): (path: string) => string {
+  if (rule === "file") return stemOf;
+  if (rule === "prefix") {
+    return (path) => {
+      const [patient = "", ...rest] = stemOf(path).split("_");
+      if (rest.length > 0 && patient !== "") return patient;
+      const cure =
+        'use --patient file (every image its own patient), or --patient with a regular expression, for instance "([^/]+)/[^/]+$" for the folder\'s name';
+      throw invalid(
+        "PATIENT_UNKNOWN",
+        `Cannot tell the patient of "${path}": its name has no part before an underscore; ${cure}`,
+      );
+    };
+  }
+  let pattern: RegExp;
+  try {
+    pattern = new RegExp(rule);
+  } catch (error) {
+    throw invalid(
+      "PATIENT_RULE_INVALID",
+      `Cannot use --patient "${rule}": it is neither "prefix" nor "file" nor a regular expression`,
+      error,
+    );
+  }
+  return (path) => {
+    const match = pattern.exec(path.replaceAll("\\", "/"));
+    const patient = match?.[1] ?? match?.[0] ?? "";
+    if (patient !== "") return patient;
+    throw invalid(
+      "PATIENT_UNKNOWN",
+      `Cannot tell the patient of "${path}": --patient "${rule}" does not match its path`,
+    );
+  };
+}
+
+/** Returns every image with its mask and patient, by stem. Throws MASK_MISSING, NAME_COLLISION and what the parts throw. */
+export async function pairImages(
+  images: string,
+  masks: string,
+  patient: string,
+): Promise<{ readonly pairs: PairedImage[]; readonly unusedMasks: number }> {
+  const patientOf = patientRule(patient);
+  const imagePaths = byStem(await findFiles(images, "--images"), "--images");
+  const maskPaths = byStem(await findFiles(masks, "--masks"), "--masks");
+  const missing = [...imagePaths].filter(([stem]) => !maskPaths.has(stem)).map(([, path]) => path);
+  if (missing.length > 0) {
+    const shown = missing
+      .slice(0, 3)
+      .map((path) => `"${path}"`)
+      .join(", ");
+    throw invalid(
+      "MASK_MISSING",
+      `Cannot find a mask for ${missing.length} of ${imagePaths.size} images (${shown}): a mask has its image's name, with _mask or in another folder`,
+    );
+  }
+  const pairs = [...imagePaths].map(([stem, imagePath]) => ({
+    stem,
+    imagePath,
+    maskPath: maskPaths.get(stem) ?? "",
+    patient: patientOf(imagePath),
+  }));
+  return { pairs: pairs.sort((a, b) => (a.stem < b.stem ? -1 : 1)), unusedMasks: maskPaths.size - pairs.length };
+}
+
+/** Returns a file's bytes. Throws FILE_UNREADABLE naming it. */
+export async function readUserFile(path: string): Promise<Uint8Array> {
+  return readFile(path).catch((cause: unknown) => {
+    throw invalid("FILE_UNREADABLE", `Cannot read "${path}": check that it exists and that you may read it`, cause);
+  });
+}

@@ -1,0 +1,223 @@
+/** @file The seven steps, each a job and what it leaves in the user's folder. */
+import { join } from "node:path";
+import pLimit from "p-limit";
+import { invalid } from "../lib/errors.ts";
+import { DEFAULT_COUNTS } from "../lib/method/sampling.ts";
+import { Annotation, type Fold, ImportPurpose, MaskKind } from "../lib/proto/radhical/v1/datasets.ts";
+import type { GetStatisticsResponse } from "../lib/proto/radhical/v1/extraction.ts";
+import type { LevelModel } from "../lib/proto/radhical/v1/inference.ts";
+import type { Model, TrainingSettings } from "../lib/proto/radhical/v1/training.ts";
+import type { GetTuningResponse } from "../lib/proto/radhical/v1/tuning.ts";
+import { contentId } from "../lib/service/content-id.ts";
+import { type CohortNames, type ImportedImage, namesCsv } from "./cohort-names.ts";
+import { runJob } from "./follow-job.ts";
+import { saveModels } from "./model-folder.ts";
+import type { RunOptions } from "./options.ts";
+import type { Output } from "./output.ts";
+import type { PairedImage } from "./pair-images.ts";
+import type { Services } from "./services.ts";
+import { importFile, inside, receiveFiles, receiveFolders, writeWhole } from "./transfer.ts";
+
+/** Holes of at most this many level-1 pixels are filled. */
+export const MAX_HOLE_PX = 150;
+const UPLOADS_AT_A_TIME = 4;
+const ANNOTATIONS = { sparse: Annotation.ANNOTATION_SPARSE, complete: Annotation.ANNOTATION_COMPLETE } as const;
+const MASK_KINDS = {
+  auto: MaskKind.MASK_KIND_AUTO,
+  binary: MaskKind.MASK_KIND_BINARY,
+  labels: MaskKind.MASK_KIND_LABELS,
+} as const;
+
+export interface StepContext {
+  readonly services: Services;
+  readonly output: Output;
+  readonly options: RunOptions;
+}
+
+/** Imports images and masks. Two files of the same bytes are an error: no one can tell which patient they belong to. */
+export async function importImages(
+  { services, output }: StepContext,
+  pairs: readonly PairedImage[],
+): Promise<ImportedImage[]> {
+  const limit = pLimit(UPLOADS_AT_A_TIME);
+  let done = 0;
+  const imported = await Promise.all(
+    pairs.map((pair) =>
+      limit(async () => {
+        const image = await importFile(services, pair.imagePath, ImportPurpose.IMPORT_PURPOSE_IMAGE);
+        const mask = await importFile(services, pair.maskPath, ImportPurpose.IMPORT_PURPOSE_MASK);
+        output.progress("import", { done: ++done, total: pairs.length, unit: "images", detail: "" });
+        return { ...pair, imageId: image.imageId, maskId: mask.imageId };
+      }),
+    ),
+  );
+  const known = new Map<string, ImportedImage>();
+  for (const image of imported) {
+    const other = known.get(image.imageId);
+    if (other)
+      throw invalid(
+        "SAME_IMAGE_TWICE",
+        `Cannot use "${other.imagePath}" and "${image.imagePath}": they are the same image (patients "${other.patient}" and "${image.patient}"); remove one`,
+      );
+    known.set(image.imageId, image);
+  }
+  return imported;
+}
+
+/** Makes the cohort and cuts its patches. */
+export async function extractPatches(
+  ctx: StepContext,
+  images: readonly ImportedImage[],
+  names: CohortNames,
+): Promise<{ cohortId: string; patchSetId: string; statistics: GetStatisticsResponse }> {
+  const { services, output, options } = ctx;
+  const members = images.map(({ imageId, maskId, patient }) => ({
+    imageId,
+    maskId,
+    patient: names.patients.indexOf(patient),
+  }));
+  const cohort = {
+    members,
+    annotation: ANNOTATIONS[options.annotation],
+    maskKind: MASK_KINDS[options.masksAre],
+    mpp: options.mpp,
+  };
+  const { cohortId } = await services.datasets.createCohort({ cohort });
+  await writeWhole(join(options.out, "names.csv"), namesCsv(images));
+  const sampling = { reductions: options.reductions, seed: BigInt(options.seed), ...DEFAULT_COUNTS };
+  const patchSetId = await runJob(services, output, {
+    service: "extraction",
+    what: "patches",
+    requestId: contentId("run", "extract", cohortId, JSON.stringify({ ...sampling, seed: options.seed })),
+    submit: (requestId) => services.extraction.extract({ requestId, cohortId, sampling }),
+  });
+  const statistics = await services.extraction.getStatistics({ patchSetId });
+  return { cohortId, patchSetId, statistics };
+}
+
+/** Splits by patient and writes the lists. */
+export async function splitCohort(
+  ctx: StepContext,
+  patchSetId: string,
+  names: CohortNames,
+): Promise<{ splitId: string; fold: Fold }> {
+  const { services, output, options } = ctx;
+  const { folds: count, out } = options;
+  const splitId = await runJob(services, output, {
+    service: "datasets",
+    what: "lists",
+    requestId: contentId("run", "split", patchSetId, count, options.seed),
+    submit: (requestId) => services.datasets.split({ requestId, patchSetId, folds: count, seed: BigInt(options.seed) }),
+  });
+  await receiveFiles(services.datasets.fetchSplit({ splitId }), inside(join(out, "lists")));
+  const { folds } = await services.datasets.describeSplit({ splitId });
+  for (const { fold, train, test } of folds) {
+    const lines = (ids: readonly string[]): string =>
+      ids
+        .map((id) => `${names.stem(id)}\n`)
+        .sort()
+        .join("");
+    await writeWhole(join(out, "lists", `train_w32_parent_${fold}.txt`), lines(train));
+    await writeWhole(join(out, "lists", `test_w32_parent_${fold}.txt`), lines(test));
+  }
+  const fold = folds.find((candidate) => candidate.fold === options.fold);
+  if (!fold) throw invalid("FOLD_UNKNOWN", `Cannot use fold ${options.fold}: the split has ${folds.length}`);
+  return { splitId, fold };
+}
+
+/** Builds the databases of the fold. */
+export async function buildDatabases(ctx: StepContext, splitId: string): Promise<string> {
+  const { services, output, options } = ctx;
+  const databaseSetId = await runJob(services, output, {
+    service: "datasets",
+    what: "databases",
+    requestId: contentId("run", "build", splitId, options.fold),
+    submit: (requestId) => services.datasets.build({ requestId, splitId, folds: [options.fold] }),
+  });
+  await receiveFolders(services.datasets.fetchDatabases({ databaseSetId }), join(options.out, "databases"));
+  return databaseSetId;
+}
+
+/** METHOD.md 4's defaults. */
+const trainingSettings = ({ iterations, seed }: RunOptions): TrainingSettings => ({
+  iterations,
+  batchSize: 128,
+  learningRate: 0.003,
+  initialAccumulator: 0.1,
+  weightDecay: 0.004,
+  seed: BigInt(seed),
+  network: "",
+});
+
+/** Trains the networks of the fold. */
+export async function trainModels(ctx: StepContext, databaseSetId: string): Promise<Model[]> {
+  const { services, output, options } = ctx;
+  const settings = trainingSettings(options);
+  const modelSetId = await runJob(services, output, {
+    service: "training",
+    what: "training",
+    requestId: contentId("run", "train", databaseSetId, JSON.stringify({ ...settings, seed: options.seed })),
+    submit: (requestId) => services.training.train({ requestId, databaseSetId, settings }),
+  });
+  const { models } = await services.training.listModels({ modelSetId });
+  await saveModels(services, join(options.out, "models"), models);
+  return models;
+}
+
+/** Returns models as the levels of a cascade. */
+export const levelModels = (models: readonly Model[]): LevelModel[] =>
+  models.map(({ level, reduction, modelId }) => ({ level, reduction, modelId }));
+
+/** Computes every level of the validation images in full. */
+export async function evaluateValidation(
+  { services, output }: StepContext,
+  models: readonly Model[],
+  imageIds: readonly string[],
+): Promise<string> {
+  const levels = levelModels(models);
+  return runJob(services, output, {
+    service: "inference",
+    what: "maps",
+    requestId: contentId("run", "evaluate", ...levels.map(({ modelId }) => modelId), "images", ...imageIds),
+    submit: (requestId) => services.inference.evaluate({ requestId, imageIds: [...imageIds], levels, tile: 0 }),
+  });
+}
+
+/** Chooses thresholds on the validation images. */
+export async function tuneThresholds(
+  { services, output, options }: StepContext,
+  inputs: {
+    readonly evaluationId: string;
+    readonly cohortId: string;
+    readonly splitId: string;
+    readonly models: readonly Model[];
+  },
+): Promise<GetTuningResponse> {
+  const { evaluationId, cohortId, splitId, models } = inputs;
+  const withoutUpper = models.filter(({ rareClasses }) => rareClasses.length > 0).map(({ level }) => level);
+  const tuningId = await runJob(services, output, {
+    service: "tuning",
+    what: "thresholds",
+    requestId: contentId(
+      "run",
+      "tune",
+      evaluationId,
+      cohortId,
+      splitId,
+      options.fold,
+      MAX_HOLE_PX,
+      withoutUpper.join(),
+    ),
+    submit: (requestId) =>
+      services.tuning.tune({
+        requestId,
+        evaluationId,
+        cohortId,
+        splitId,
+        fold: options.fold,
+        maxHolePx: MAX_HOLE_PX,
+        withoutUpper,
+      }),
+  });
+  return services.tuning.getTuning({ tuningId });
+}

@@ -1,0 +1,91 @@
+/** @file `radhical run`: the seven steps on a folder of images and masks. */
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { DomainError, invalid } from "../lib/errors.ts";
+import { type CohortNames, cohortNames } from "./cohort-names.ts";
+import { saveThresholds } from "./model-folder.ts";
+import { checkRunOptions, type RunOptions } from "./options.ts";
+import type { Output } from "./output.ts";
+import { type PairedImage, pairImages } from "./pair-images.ts";
+import { buildReport, summary } from "./report.ts";
+import {
+  buildDatabases,
+  evaluateValidation,
+  extractPatches,
+  importImages,
+  MAX_HOLE_PX,
+  type StepContext,
+  splitCohort,
+  trainModels,
+  tuneThresholds,
+} from "./run-steps.ts";
+import { openServices } from "./services.ts";
+import { testModels } from "./test-step.ts";
+import { writeWhole } from "./transfer.ts";
+
+/** Runs the seven steps. What an earlier run with the same arguments finished is not done again. */
+export async function run(
+  options: RunOptions,
+  output: Output,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<void> {
+  checkRunOptions(options);
+  const { pairs, unusedMasks } = await pairImages(options.images, options.masks, options.patient);
+  checkPatients(pairs, options);
+  if (unusedMasks > 0) output.note(`${unusedMasks} masks have no image and are not used`);
+  await mkdir(options.out, { recursive: true }).catch((cause: unknown) => {
+    throw invalid("OUT_UNUSABLE", `Cannot write to --out "${options.out}"`, cause);
+  });
+  const services = await openServices(options.address, join(options.out, ".radhical"), env);
+  let names: CohortNames | undefined;
+  try {
+    await runSteps({ services, output, options }, pairs, (known) => {
+      names = known;
+    });
+  } catch (error) {
+    if (!names || !(error instanceof DomainError)) throw error;
+    throw new DomainError(error.kind, error.reason, names.explain(error.message), { cause: error });
+  } finally {
+    await services.close();
+  }
+}
+
+/** More folds than patients is known before anything is read. */
+function checkPatients(pairs: readonly PairedImage[], { folds }: RunOptions): void {
+  const patients = new Set(pairs.map(({ patient }) => patient)).size;
+  if (folds <= patients) return;
+  throw invalid(
+    "TOO_FEW_PATIENTS",
+    `Cannot make ${folds} folds of ${patients} patients; use --folds ${Math.max(2, patients)} or less, or another --patient rule`,
+  );
+}
+
+async function runSteps(
+  ctx: StepContext,
+  pairs: readonly PairedImage[],
+  onNames: (names: CohortNames) => void,
+): Promise<void> {
+  const { output, options } = ctx;
+  output.step("patches");
+  const images = await importImages(ctx, pairs);
+  const names = cohortNames(images);
+  onNames(names);
+  const { cohortId, patchSetId, statistics } = await extractPatches(ctx, images, names);
+  output.step("lists");
+  const { splitId, fold } = await splitCohort(ctx, patchSetId, names);
+  output.step("databases");
+  const databaseSetId = await buildDatabases(ctx, splitId);
+  output.step("training");
+  const models = await trainModels(ctx, databaseSetId);
+  output.step("maps");
+  const evaluationId = await evaluateValidation(ctx, models, fold.validation);
+  output.step("thresholds");
+  const tuning = await tuneThresholds(ctx, { evaluationId, cohortId, splitId, models });
+  const levels = options.reductions.length;
+  await saveThresholds(join(options.out, "models"), options.fold, tuning, levels, MAX_HOLE_PX);
+  output.step("test");
+  const test = await testModels(ctx, { cohortId, imageIds: fold.reported, models, tuning, names });
+  const report = buildReport({ levels, statistics, models, tuning, test, fold, names });
+  await writeWhole(join(options.out, "report.json"), `${JSON.stringify(report, undefined, 2)}\n`);
+  output.result(summary(report, options.out), report);
+}

@@ -1,0 +1,125 @@
+/** @file `radhical segment`: trained models on new images. */
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { invalid } from "../lib/errors.ts";
+import { ImportPurpose } from "../lib/proto/radhical/v1/datasets.ts";
+import { type Cascade, SegmentationMode } from "../lib/proto/radhical/v1/segmentation.ts";
+import type { Model } from "../lib/proto/radhical/v1/training.ts";
+import { contentId } from "../lib/service/content-id.ts";
+import { runJob } from "./follow-job.ts";
+import { importModels, type ModelFolder, readModelFolder, thresholdMessages } from "./model-folder.ts";
+import type { SegmentOptions } from "./options.ts";
+import type { Output } from "./output.ts";
+import { findFiles, stemOf } from "./pair-images.ts";
+import { levelModels } from "./run-steps.ts";
+import { openServices, type Services } from "./services.ts";
+import { importFile, inside, receiveFiles } from "./transfer.ts";
+
+const MODES = {
+  cascade: SegmentationMode.SEGMENTATION_MODE_CASCADE,
+  dense: SegmentationMode.SEGMENTATION_MODE_DENSE,
+  naive: SegmentationMode.SEGMENTATION_MODE_NAIVE,
+} as const;
+
+async function findImages(patterns: readonly string[]): Promise<Map<string, string>> {
+  const paths = new Map<string, string>();
+  for (const pattern of patterns) {
+    for (const path of await findFiles(pattern, "image")) {
+      const other = paths.get(stemOf(path));
+      if (other !== undefined && other !== path) {
+        throw invalid(
+          "NAME_COLLISION",
+          `Cannot write results of "${other}" and "${path}" to one folder: both are called "${stemOf(path)}"; segment them into two`,
+        );
+      }
+      paths.set(stemOf(path), path);
+    }
+  }
+  return paths;
+}
+
+/** Segments images and writes `<image>_prob.png`, `_mask.png` and `_level.png` to the output folder. */
+export async function segment(
+  options: SegmentOptions,
+  output: Output,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<void> {
+  const paths = await findImages(options.images);
+  const folder = await readModelFolder(options.models);
+  if (folder.otherFolds.length > 0)
+    output.note(`using ${folder.fold}; name a folder below "${options.models}" for ${folder.otherFolds.join(", ")}`);
+  await mkdir(options.out, { recursive: true });
+  const services = await openServices(options.address, join(options.out, ".radhical"), env);
+  try {
+    await segmentFiles(services, options, output, paths, folder);
+  } finally {
+    await services.close();
+  }
+}
+
+async function segmentFiles(
+  services: Services,
+  options: SegmentOptions,
+  output: Output,
+  paths: ReadonlyMap<string, string>,
+  folder: ModelFolder,
+): Promise<void> {
+  const models = await importModels(services, folder);
+  const stems = new Map<string, string>();
+  for (const [stem, path] of paths) {
+    const { imageId } = await importFile(services, path, ImportPurpose.IMPORT_PURPOSE_IMAGE);
+    const other = stems.get(imageId);
+    if (other !== undefined)
+      throw invalid(
+        "SAME_IMAGE_TWICE",
+        `Cannot segment "${other}" and "${stem}" apart: they are the same image; leave one out`,
+      );
+    stems.set(imageId, stem);
+  }
+  const cascade = planFor(options, models, folder);
+  const imageIds = [...stems.keys()];
+  const segmentationId = await runJob(services, output, {
+    service: "segmentation",
+    what: "segmentation",
+    requestId: contentId("segment", JSON.stringify(cascade), ...imageIds),
+    submit: (requestId) => services.segmentation.submit({ requestId, imageIds, cascade }),
+  });
+  const place = inside(options.out);
+  const named = (path: string): string => place(path.replace(/^[0-9a-f]{32}/, (id) => stems.get(id) ?? id));
+  await receiveFiles(services.segmentation.fetchResult({ segmentationId, imageIds: [] }), named);
+  const { images } = await services.segmentation.getResult({ segmentationId });
+  const results = images.map(({ imageId, width, height, computeFraction, seconds, levels }) => ({
+    image: stems.get(imageId) ?? imageId,
+    width,
+    height,
+    computeFraction,
+    seconds,
+    perLevel: levels.map(({ level, computed, accepted, rejected }) => ({
+      level,
+      computed: Number(computed),
+      accepted: Number(accepted),
+      rejected: Number(rejected),
+    })),
+  }));
+  const lines = results.map(
+    ({ image, computeFraction, seconds }) =>
+      `${image}: ${(100 * computeFraction).toFixed(1)} % of the pixels computed, ${seconds.toFixed(1)} s`,
+  );
+  output.result([...lines, `results: ${options.out}`].join("\n"), results);
+}
+
+function planFor({ mode, tile }: SegmentOptions, models: readonly Model[], { thresholds }: ModelFolder): Cascade {
+  const chosen = mode === "cascade" ? thresholds.endingAt[0] : thresholds.dense;
+  if (!chosen)
+    throw invalid(
+      "THRESHOLDS_INVALID",
+      "Cannot find thresholds for ending at level 1; run the training run to its end",
+    );
+  return {
+    models: levelModels(models),
+    thresholds: thresholdMessages(chosen),
+    mode: MODES[mode],
+    tile: tile ?? 0,
+    maxHolePx: thresholds.maxHolePx,
+  };
+}

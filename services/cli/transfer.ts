@@ -1,0 +1,125 @@
+/** @file Files between the user's folder and the services; nothing is half-written where a reader can see it. */
+import { createHash, randomBytes } from "node:crypto";
+import { mkdir, open, rename, rm, writeFile } from "node:fs/promises";
+import { dirname, join, resolve, sep } from "node:path";
+import { DomainError } from "../lib/errors.ts";
+import type { ImportImageRequest, ImportImageResponse, ImportPurpose } from "../lib/proto/radhical/v1/datasets.ts";
+import type { FileChunk } from "../lib/proto/radhical/v1/files.ts";
+import { sha256 } from "../lib/service/content-id.ts";
+import { pieces } from "../lib/service/files.ts";
+import { readUserFile } from "./pair-images.ts";
+import type { Services } from "./services.ts";
+
+/** Imports a file of the user's. What the service says of it names the file. */
+export async function importFile(
+  services: Services,
+  path: string,
+  purpose: ImportPurpose,
+): Promise<ImportImageResponse> {
+  const bytes = await readUserFile(path);
+  const parts = function* (): Generator<ImportImageRequest> {
+    yield { part: { $case: "header", value: { sha256: sha256(bytes), size: BigInt(bytes.length), purpose } } };
+    for (const value of pieces(bytes)) yield { part: { $case: "data", value } };
+  };
+  const stream = async function* () {
+    yield* parts();
+  };
+  return services.datasets.importImage(stream()).catch((error: unknown) => {
+    if (!(error instanceof DomainError)) throw error;
+    throw new DomainError(error.kind, error.reason, `"${path}": ${error.message}`, { cause: error });
+  });
+}
+
+/** Writes a file whole or not at all. */
+export async function writeWhole(path: string, data: Uint8Array | string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const temporary = `${path}.${randomBytes(4).toString("hex")}.tmp`;
+  try {
+    await writeFile(temporary, data);
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** Receives files; `place` says where each goes. A file appears when it is whole and its hash is right. */
+export async function receiveFiles(
+  chunks: AsyncIterable<{ readonly chunk?: FileChunk | undefined }>,
+  place: (path: string) => string,
+): Promise<void> {
+  let current:
+    | {
+        readonly path: string;
+        readonly temporary: string;
+        readonly file: Awaited<ReturnType<typeof open>>;
+        readonly hash: ReturnType<typeof createHash>;
+      }
+    | undefined;
+  try {
+    for await (const { chunk } of chunks) {
+      if (!chunk) continue;
+      if (!current) {
+        const path = place(chunk.path);
+        await mkdir(dirname(path), { recursive: true });
+        const temporary = `${path}.${randomBytes(4).toString("hex")}.tmp`;
+        current = { path, temporary, file: await open(temporary, "wx"), hash: createHash("sha256") };
+      }
+      current.hash.update(chunk.data);
+      await current.file.write(chunk.data);
+      if (!chunk.last) continue;
+      await current.file.close();
+      if (current.hash.digest("hex") !== chunk.sha256) {
+        throw new DomainError(
+          "dataLoss",
+          "HASH_MISMATCH",
+          `Cannot keep "${current.path}": what arrived is not what was sent; run the command again`,
+        );
+      }
+      await rename(current.temporary, current.path);
+      current = undefined;
+    }
+    if (current)
+      throw new DomainError(
+        "unavailable",
+        "TRANSFER_BROKEN",
+        `Cannot keep "${current.path}": it ended early; run the command again`,
+      );
+  } finally {
+    if (current) {
+      await current.file.close().catch(() => undefined);
+      await rm(current.temporary, { force: true });
+    }
+  }
+}
+
+/** Returns a place inside `folder` for a path that a service names. Throws PATH_OUTSIDE for one that would leave it. */
+export const inside =
+  (folder: string) =>
+  (path: string): string => {
+    const target = resolve(folder, path);
+    if (target.startsWith(resolve(folder) + sep)) return target;
+    throw new DomainError("dataLoss", "PATH_OUTSIDE", `Cannot write "${path}": it would leave "${folder}"`);
+  };
+
+/** Receives folders of files: into a folder beside, which takes the place of `folders` when all have arrived. */
+export async function receiveFolders(
+  chunks: AsyncIterable<{ readonly chunk?: FileChunk | undefined }>,
+  target: string,
+): Promise<void> {
+  await mkdir(target, { recursive: true });
+  const staging = join(target, `.incoming-${randomBytes(4).toString("hex")}`);
+  const tops = new Set<string>();
+  try {
+    await receiveFiles(chunks, (path) => {
+      tops.add(path.split("/")[0] ?? path);
+      return inside(staging)(path);
+    });
+    for (const top of tops) {
+      await rm(join(target, top), { recursive: true, force: true });
+      await rename(join(staging, top), join(target, top));
+    }
+  } finally {
+    await rm(staging, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { DomainError } from "../lib/errors.ts";
+import { createRandom } from "../lib/method/random.ts";
+import { patchNames } from "../lib/patches/patch-names.ts";
+import { PATCH_BYTES, type Patch } from "../lib/patches/patch-shard.ts";
+import { RECORD_BYTES, recordAt, recordCount } from "../lib/patches/records.ts";
+import { readRecords, writeRecords } from "./record-file.ts";
+
+const IMAGES = ["aa", "bb", "cc"];
+const listOf = (imageId: string, centres: number) => [
+  ...patchNames(
+    imageId,
+    Uint8Array.from({ length: centres }, (_, i) => i % 3),
+  ),
+];
+const pixelsOf = (name: string) => {
+  const random = createRandom(name);
+  return Uint8Array.from({ length: PATCH_BYTES }, () => random.int(256));
+};
+const shardOf = (imageId: string, centres: number): Patch[] =>
+  listOf(imageId, centres).map(({ name, label }) => ({ name, label, pixels: pixelsOf(name) }));
+
+const newFolder = async (t: TestContext): Promise<string> => {
+  const folder = await mkdtemp(join(tmpdir(), "radhical-records-"));
+  t.after(() => rm(folder, { recursive: true }));
+  return folder;
+};
+
+const hasReason = (reason: string) => (thrown: unknown) => thrown instanceof DomainError && thrown.reason === reason;
+
+test("writes a shuffled list in list order and loads each shard once", async (t) => {
+  const path = join(await newFolder(t), "records");
+  const order = IMAGES.flatMap((imageId) => listOf(imageId, 20));
+  createRandom("order").shuffle(order);
+  const loaded: string[] = [];
+  const file = await writeRecords(path, order, async (imageId) => {
+    loaded.push(imageId);
+    return shardOf(imageId, 30); // a shard may hold more than is listed
+  });
+  assert.deepEqual(loaded.toSorted(), IMAGES);
+  const bytes = await readFile(path);
+  assert.equal(recordCount(bytes), order.length);
+  assert.deepEqual(file, { path, size: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") });
+  for (const [index, { name, label }] of order.entries()) {
+    const record = recordAt(bytes, index);
+    assert.equal(record.label, label);
+    assert.deepEqual(Uint8Array.from(record.pixels), pixelsOf(name));
+  }
+});
+
+test("refuses a list that does not match its shards, and a file that exists", async (t) => {
+  const folder = await newFolder(t);
+  const shard = shardOf("aa", 2);
+  const [first] = listOf("aa", 2);
+  for (const [index, listed] of [
+    { ...first!, label: 2 },
+    { ...first!, name: "aa_9_0" },
+  ].entries()) {
+    const write = writeRecords(join(folder, `bad-${index}`), [listed], async () => shard);
+    await assert.rejects(write, hasReason("PATCH_NOT_FOUND"));
+  }
+  const path = join(folder, "twice");
+  await writeRecords(path, [first!], async () => shard);
+  await assert.rejects(
+    writeRecords(path, [first!], async () => shard),
+    { code: "EEXIST" },
+  );
+});
+
+test("reads a file back in pieces of whole records", async (t) => {
+  const path = join(await newFolder(t), "records");
+  const bytes = new Uint8Array(2345 * RECORD_BYTES);
+  for (let i = 0; i < 2345; i++) bytes.fill(i & 255, i * RECORD_BYTES, (i + 1) * RECORD_BYTES);
+  await writeFile(path, bytes);
+  const lengths: number[] = [];
+  const hash = createHash("sha256");
+  for await (const piece of readRecords(path)) {
+    lengths.push(recordCount(piece));
+    hash.update(piece);
+  }
+  assert.deepEqual(lengths, [1000, 1000, 345]);
+  assert.equal(hash.digest("hex"), createHash("sha256").update(bytes).digest("hex"));
+});
+
+test("an empty list makes an empty file", async (t) => {
+  const path = join(await newFolder(t), "records");
+  assert.equal((await writeRecords(path, [], async () => [])).size, 0);
+  for await (const piece of readRecords(path)) assert.fail(`read ${piece.length} bytes`);
+});
+
+test("refuses a file with half a record and an index beyond the end", async (t) => {
+  const path = join(await newFolder(t), "records");
+  const bytes = new Uint8Array(RECORD_BYTES + 5);
+  await writeFile(path, bytes);
+  assert.throws(() => recordCount(bytes), hasReason("RECORDS_CORRUPT"));
+  await assert.rejects(readRecords(path).next(), hasReason("RECORDS_CORRUPT"));
+  assert.throws(() => recordAt(bytes.subarray(0, RECORD_BYTES), 1), RangeError);
+});

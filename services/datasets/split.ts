@@ -1,0 +1,100 @@
+/** @file Split: folds by patient, validation sets, and the list files of every fold and level (METHOD.md 2). */
+import { checkFolds, splitFolds } from "../lib/method/folds.ts";
+import { objectKey } from "../lib/objects/object-key.ts";
+import type { ObjectStore } from "../lib/objects/object-store.ts";
+import { patchNames } from "../lib/patches/patch-names.ts";
+import { SplitRequest } from "../lib/proto/radhical/v1/datasets.ts";
+import { ExtractRecord, ListTask, type PatchSet } from "../lib/proto/radhical/v1/work.ts";
+import { contentId } from "../lib/service/content-id.ts";
+import { COHORT, PATCH_SET, SPLIT } from "../lib/service/document-kinds.ts";
+import { createDocument, readDocument, readRecord } from "../lib/service/documents.ts";
+import type { JobDefinition, Plan } from "../lib/service/jobs/job-definition.ts";
+import { planUnit } from "../lib/service/jobs/units.ts";
+import type { UnitHandler } from "../lib/service/jobs/worker.ts";
+
+export const LIST_TOPIC = "radhical.datasets.list";
+
+export interface SplitContext {
+  readonly objects: ObjectStore;
+}
+
+const splitId = ({ patchSetId, folds, seed }: SplitRequest): string => contentId("split", patchSetId, folds, seed);
+
+async function foldsOf(ctx: SplitContext, request: SplitRequest) {
+  const patchSet = await readDocument(ctx.objects, PATCH_SET, request.patchSetId);
+  const cohort = await readDocument(ctx.objects, COHORT, patchSet.cohortId);
+  const folds = splitFolds(cohort.members, request.folds, Number(request.seed));
+  checkFolds(cohort.members, folds);
+  return { patchSet, folds };
+}
+
+const listKeys = (id: string, fold: number, level: number) => ({
+  trainKey: objectKey("lists", id, `level-${level}`, `train_w32_${fold}.txt`),
+  testKey: objectKey("lists", id, `level-${level}`, `test_w32_${fold}.txt`),
+});
+
+/** Returns the definition of split jobs. One unit per fold and level. */
+export const splitJobs = (ctx: SplitContext): JobDefinition<SplitRequest> => ({
+  kind: "split",
+  unit: "lists",
+  codec: SplitRequest,
+  plan: async (request): Promise<Plan> => {
+    const { patchSet, folds } = await foldsOf(ctx, request);
+    const id = splitId(request);
+    const levels = (patchSet.sampling?.reductions ?? []).map((_, index) => index + 1);
+    const units = folds.flatMap((fold) =>
+      levels.map((level) =>
+        planUnit({
+          topic: LIST_TOPIC,
+          key: `${id}-${fold.fold}-${level}`,
+          codec: ListTask,
+          task: { patchSetId: request.patchSetId, level, fold, ...listKeys(id, fold.fold, level) },
+          outputKey: objectKey("lists", id, "records", `${fold.fold}-${level}`),
+        }),
+      ),
+    );
+    return { resultId: id, units };
+  },
+  finish: async (request, id, units) => {
+    const { folds } = await foldsOf(ctx, request);
+    const files = units.flatMap((unit) => {
+      const { level, fold, trainKey, testKey } = ListTask.decode(unit.message);
+      return [
+        { path: `level-${level}/train_w32_${fold?.fold}.txt`, key: trainKey },
+        { path: `level-${level}/test_w32_${fold?.fold}.txt`, key: testKey },
+      ];
+    });
+    await createDocument(ctx.objects, SPLIT, id, { patchSetId: request.patchSetId, seed: request.seed, folds, files });
+    return undefined;
+  },
+});
+
+async function listLines(
+  ctx: SplitContext,
+  patchSet: PatchSet,
+  imageIds: readonly string[],
+  level: number,
+): Promise<Uint8Array> {
+  const recordKey = new Map(patchSet.members.map((member) => [member.imageId, member.recordKey]));
+  const lines: string[] = [];
+  for (const imageId of imageIds) {
+    const record = await readRecord(ctx.objects, ExtractRecord, recordKey.get(imageId) ?? "");
+    const labels = record.levels.find((entry) => entry.level === level)?.labels ?? new Uint8Array();
+    for (const { name, label } of patchNames(imageId, labels)) lines.push(`${name}\t${label}\n`);
+  }
+  return Buffer.from(lines.join(""));
+}
+
+/** Returns the worker that writes the two lists of a fold and level: patch name, tab, label. */
+export const listWorker = (ctx: SplitContext): UnitHandler<ListTask> => ({
+  topics: [LIST_TOPIC],
+  concurrency: 2,
+  codec: ListTask,
+  handle: async ({ patchSetId, level, fold, trainKey, testKey }, unit) => {
+    const patchSet = await readDocument(ctx.objects, PATCH_SET, patchSetId);
+    await ctx.objects.put(trainKey, await listLines(ctx, patchSet, fold?.train ?? [], level), { ifAbsent: true });
+    await unit.progress();
+    await ctx.objects.put(testKey, await listLines(ctx, patchSet, fold?.test ?? [], level), { ifAbsent: true });
+    return Buffer.from("done");
+  },
+});

@@ -1,0 +1,62 @@
+/** @file Extract: the patches of every image of a cohort at every level (METHOD.md 1). One unit per image. */
+
+import { invalid } from "../lib/errors.ts";
+import { checkReductions } from "../lib/method/blocks.ts";
+import { objectKey } from "../lib/objects/object-key.ts";
+import type { ObjectStore } from "../lib/objects/object-store.ts";
+import { ExtractRequest, Sampling, type Shortfall } from "../lib/proto/radhical/v1/extraction.ts";
+import { ExtractRecord, ExtractTask } from "../lib/proto/radhical/v1/work.ts";
+import { contentId } from "../lib/service/content-id.ts";
+import { COHORT, PATCH_SET } from "../lib/service/document-kinds.ts";
+import { createDocument, encode, readDocument, readRecord } from "../lib/service/documents.ts";
+import type { JobDefinition } from "../lib/service/jobs/job-definition.ts";
+import { planUnit } from "../lib/service/jobs/units.ts";
+import { countPatches } from "./statistics.ts";
+
+export const IMAGE_TOPIC = "radhical.extraction.image";
+
+export interface ExtractContext {
+  readonly objects: ObjectStore;
+}
+
+function checkSampling(sampling: Sampling | undefined): Sampling {
+  if (!sampling) throw invalid("SAMPLING_INVALID", "Cannot extract patches without sampling settings");
+  checkReductions(sampling.reductions);
+  for (const kind of ["positive", "edge", "background", "nucleus", "mixed", "none"] as const) {
+    if (sampling[kind] < 0)
+      throw invalid("SAMPLING_INVALID", `Cannot draw ${sampling[kind]} ${kind} centres: give 0 or more`);
+  }
+  return sampling;
+}
+
+/** Returns the definition of extract jobs. */
+export const extractJobs = (ctx: ExtractContext): JobDefinition<ExtractRequest> => ({
+  kind: "extract",
+  unit: "images",
+  codec: ExtractRequest,
+  plan: async ({ cohortId, sampling: given }) => {
+    const sampling = checkSampling(given);
+    const cohort = await readDocument(ctx.objects, COHORT, cohortId);
+    const settings = contentId("patches", encode(Sampling, sampling), cohort.annotation, cohort.maskKind);
+    const units = cohort.members.map(({ imageId, maskId }) => {
+      const task = { imageId, maskId, annotation: cohort.annotation, maskKind: cohort.maskKind, sampling };
+      const outputKey = objectKey("patches", settings, "records", contentId(imageId, maskId));
+      return planUnit({ topic: IMAGE_TOPIC, key: imageId, codec: ExtractTask, task, outputKey });
+    });
+    return { resultId: contentId("patch set", cohortId, settings), units };
+  },
+  finish: async ({ cohortId, sampling }, id, units) => {
+    const members = units.map((unit) => ({
+      imageId: ExtractTask.decode(unit.message).imageId,
+      recordKey: unit.outputKey,
+    }));
+    const records: ExtractRecord[] = [];
+    for (const { recordKey } of members) records.push(await readRecord(ctx.objects, ExtractRecord, recordKey));
+    const shortfalls: Shortfall[] = records.flatMap((record) => record.shortfalls);
+    const statistics = { levels: countPatches(records), shortfalls };
+    await createDocument(ctx.objects, PATCH_SET, id, { cohortId, sampling, members, statistics });
+    return shortfalls.length === 0
+      ? undefined
+      : `${shortfalls.length} times an image had fewer candidate pixels than asked for; all of them were taken`;
+  },
+});

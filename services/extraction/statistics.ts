@@ -1,0 +1,24 @@
+/** @file The table at the end of extraction: patches, bytes and classes per level. */
+
+import { PATCH_BYTES, ROTATIONS } from "../lib/method/patches.ts";
+import type { LevelStatistics } from "../lib/proto/radhical/v1/extraction.ts";
+import type { ExtractRecord } from "../lib/proto/radhical/v1/work.ts";
+
+/** Returns the stored patches of all images, level by level, rotations included. */
+export function countPatches(records: readonly ExtractRecord[]): LevelStatistics[] {
+  const byLevel = new Map<number, bigint[]>();
+  for (const { level, labels } of records.flatMap((record) => record.levels)) {
+    const counts = byLevel.get(level) ?? [];
+    for (const label of labels) {
+      while (counts.length <= label) counts.push(0n);
+      counts[label] = (counts[label] ?? 0n) + BigInt(ROTATIONS.length);
+    }
+    byLevel.set(level, counts);
+  }
+  return [...byLevel]
+    .sort(([a], [b]) => a - b)
+    .map(([level, byLabel]) => {
+      const patches = byLabel.reduce((sum, count) => sum + count, 0n);
+      return { level, patches, bytes: patches * BigInt(PATCH_BYTES), byLabel };
+    });
+}

@@ -1,0 +1,66 @@
+/** @file Evaluate: every pixel of some levels of some images, one unit per tile and level. */
+import { invalid } from "../lib/errors.ts";
+import { tileGrid } from "../lib/method/blocks.ts";
+import type { ObjectStore } from "../lib/objects/object-store.ts";
+import { ImportPurpose } from "../lib/proto/radhical/v1/datasets.ts";
+import { EvaluateRequest } from "../lib/proto/radhical/v1/inference.ts";
+import { LevelTask } from "../lib/proto/radhical/v1/work.ts";
+import { checkLevels, tileSide } from "../lib/service/cascade-plan.ts";
+import { contentId } from "../lib/service/content-id.ts";
+import { EVALUATION, MODEL } from "../lib/service/document-kinds.ts";
+import { createDocument, readDocument } from "../lib/service/documents.ts";
+import type { ImageStore } from "../lib/service/image-store.ts";
+import type { JobDefinition } from "../lib/service/jobs/job-definition.ts";
+import { planUnit } from "../lib/service/jobs/units.ts";
+import { levelTopic } from "../lib/service/level-topics.ts";
+import { mapKey } from "../lib/service/map-keys.ts";
+
+export interface EvaluateContext {
+  readonly objects: ObjectStore;
+  readonly images: Pick<ImageStore, "describe">;
+}
+
+/** Returns the definition of evaluate jobs. */
+export const evaluateJobs = (ctx: EvaluateContext): JobDefinition<EvaluateRequest> => ({
+  kind: "evaluate",
+  unit: "tiles",
+  codec: EvaluateRequest,
+  plan: async ({ imageIds, levels: given, tile: wanted }) => {
+    if (imageIds.length === 0) throw invalid("IMAGES_MISSING", "Cannot evaluate no image; name at least one");
+    const levels = checkLevels(given);
+    const reductions = levels.map(({ reduction }) => reduction);
+    const tile = tileSide(wanted, reductions);
+    for (const { modelId } of levels) await readDocument(ctx.objects, MODEL, modelId);
+    const units = [];
+    for (const imageId of imageIds) {
+      const { width, height } = await ctx.images.describe(imageId, ImportPurpose.IMPORT_PURPOSE_IMAGE);
+      for (const level of levels) {
+        for (const [n, rect] of tileGrid(width, height, tile).entries()) {
+          const task = LevelTask.fromPartial({
+            work: { $case: "evaluate", value: { imageId, level, reductions, ...rect } },
+          });
+          units.push(
+            planUnit({
+              topic: levelTopic(level.level),
+              key: `${imageId}-${level.level}-${n}`,
+              codec: LevelTask,
+              task,
+              outputKey: mapKey({ imageId, level, reductions, tile }, n),
+            }),
+          );
+        }
+      }
+    }
+    const models = levels.map((level) => `${level.level}:${level.reduction}:${level.modelId}`);
+    return { resultId: contentId("evaluation", tile, ...models, "images", ...imageIds), units };
+  },
+  finish: async ({ imageIds, levels: given, tile }, id) => {
+    const levels = checkLevels(given);
+    const side = tileSide(
+      tile,
+      levels.map(({ reduction }) => reduction),
+    );
+    await createDocument(ctx.objects, EVALUATION, id, { imageIds, levels, tile: side });
+    return undefined;
+  },
+});

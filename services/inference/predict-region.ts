@@ -1,0 +1,49 @@
+/** @file PredictRegion: a small region of one level at once. */
+import { invalid } from "../lib/errors.ts";
+import { levelSize } from "../lib/method/levels.ts";
+import {
+  type PredictRegionRequest,
+  type PredictRegionResponse,
+  RegionPath,
+} from "../lib/proto/radhical/v1/inference.ts";
+import type { ImageStore } from "../lib/service/image-store.ts";
+import { evaluateDense, evaluatePatches, readSurrounded } from "./evaluate-region.ts";
+import type { Networks } from "./networks.ts";
+
+/** 12 bytes a pixel stay within a message. */
+const MAX_PIXELS = 1_000_000;
+
+export interface PredictContext {
+  readonly images: ImageStore;
+  readonly networks: Networks;
+}
+
+/** Returns the handler of PredictRegion. */
+export const predictRegion =
+  (ctx: PredictContext) =>
+  async ({ imageId, level, path, x, y, width, height }: PredictRegionRequest): Promise<PredictRegionResponse> => {
+    const reduction = level?.reduction ?? 0;
+    if (!level || reduction < 1)
+      throw invalid("REGION_INVALID", "Cannot predict a region without a level and its reduction");
+    const image = await ctx.images.open(imageId);
+    const levelWidth = levelSize(image.width, reduction);
+    const levelHeight = levelSize(image.height, reduction);
+    const isInside =
+      x >= 0 && y >= 0 && width > 0 && height > 0 && x + width <= levelWidth && y + height <= levelHeight;
+    if (!isInside || width * height > MAX_PIXELS) {
+      const asked = `${width}x${height} pixels at (${x}, ${y})`;
+      throw invalid(
+        "REGION_INVALID",
+        `Cannot predict ${asked}: the level has ${levelWidth}x${levelHeight}, and ${MAX_PIXELS} at a time are possible`,
+      );
+    }
+    const rect = { x, y, width, height };
+    const network = await ctx.networks.load(level.modelId);
+    const surrounded = await readSurrounded(image, reduction, rect);
+    const evaluate = path === RegionPath.REGION_PATH_PATCHES ? evaluatePatches : evaluateDense;
+    const { probabilities, seconds } = await evaluate(network, surrounded, rect);
+    return {
+      probabilities: Buffer.from(probabilities.buffer, probabilities.byteOffset, probabilities.byteLength),
+      seconds,
+    };
+  };

@@ -1,0 +1,198 @@
+/**
+ * @file METHOD.md 5 and 7, *Cascade*: what is decided at a level and passed down to the next finer one. The runtime calls these per
+ * tile, tuning on whole maps; decisions are per pixel, so both give the same.
+ */
+import { invalid } from "../errors.ts";
+import type { ParentTables } from "./parents.ts";
+
+/** Thresholds of a level; one that is undefined is none. */
+export interface LevelThresholds {
+  /** Compute the next finer level where P1 + P2 >= lower; none: everywhere. Ending at level 1: positive where P2 >= lower. */
+  readonly lower?: number | undefined;
+  /** Accept as nucleus where P2 >= upper; none: never. Not used where the cascade ends. */
+  readonly upper?: number | undefined;
+  /** Ending at this coarser level: positive where P2 + P1/2 >= final. At level 1 it stands for lower where that is none. */
+  readonly final?: number | undefined;
+}
+
+/** Thresholds of a cascade, index = level - 1. Levels finer than the one it ends at are not looked at. */
+export type CascadeThresholds = readonly LevelThresholds[];
+
+/** Decisions so far over a rectangle of pixels of one level, row-major. */
+export interface CascadeState {
+  readonly width: number;
+  readonly height: number;
+  /** The level that decided each pixel; 0 = still open, to be computed at this level. */
+  readonly level: Uint8Array;
+  /** P2 at the deciding level; 0 where open. */
+  readonly p2: Float32Array;
+  /** 1 where decided as nucleus. */
+  readonly positive: Uint8Array;
+}
+
+/**
+ * Pixels of one level: evaluated there; decided there as nucleus; decided there as not. What is neither goes on to the next level.
+ * At the level where the cascade ends every computed pixel is accepted or rejected.
+ */
+export interface LevelCounts {
+  readonly level: number;
+  readonly computed: number;
+  readonly accepted: number;
+  readonly rejected: number;
+}
+
+/** Returns the state before the coarsest level: every pixel open. */
+export const openState = (width: number, height: number): CascadeState => ({
+  width,
+  height,
+  level: new Uint8Array(width * height),
+  p2: new Float32Array(width * height),
+  positive: new Uint8Array(width * height),
+});
+
+/** Returns how many pixels are open; a level with none has nothing to compute. */
+export const countOpen = ({ level }: CascadeState): number => {
+  let open = 0;
+  for (let i = 0; i < level.length; i++) if (level[i] === 0) open++;
+  return open;
+};
+
+/** Returns 1 where a pixel is open. */
+export const openPixels = ({ level }: CascadeState): Uint8Array => level.map((decided) => (decided === 0 ? 1 : 0));
+
+/** Which level decides, by what, and where the cascade ends. */
+export interface LevelRule {
+  /** From 1, the finest. */
+  readonly level: number;
+  /** The finest level that is evaluated. */
+  readonly endsAt: number;
+  readonly thresholds: LevelThresholds;
+}
+
+/**
+ * Returns the state after a level decided its open pixels, and the counts. `maps` is float32 planar [3, h, w] (P0, P1, P2) over the
+ * state's rectangle; values at pixels that are not open are not looked at. Sums of probabilities are formed in double.
+ * Throws DomainError THRESHOLDS_INVALID where the cascade ends here without a threshold to end by.
+ */
+export const decideLevel = (
+  state: CascadeState,
+  maps: Float32Array,
+  rule: LevelRule,
+): { readonly state: CascadeState; readonly counts: LevelCounts } => {
+  const pixels = state.width * state.height;
+  if (maps.length !== 3 * pixels) {
+    throw new RangeError(`Cannot decide ${state.width}x${state.height} pixels by maps of ${maps.length} values`);
+  }
+  const after = { ...state, level: state.level.slice(), p2: state.p2.slice(), positive: state.positive.slice() };
+  const counts = rule.level === rule.endsAt ? decideAll(after, maps, rule) : decideClear(after, maps, rule);
+  return { state: after, counts };
+};
+
+/** Accept, reject or leave open. */
+const decideClear = (state: CascadeState, maps: Float32Array, { level, thresholds }: LevelRule): LevelCounts => {
+  const { level: decidedAt, p2, positive } = state;
+  const pixels = decidedAt.length;
+  const upper = thresholds.upper ?? Number.POSITIVE_INFINITY;
+  const lower = thresholds.lower ?? Number.NEGATIVE_INFINITY;
+  let computed = 0;
+  let accepted = 0;
+  let rejected = 0;
+  for (let i = 0; i < pixels; i++) {
+    if (decidedAt[i] !== 0) continue;
+    computed++;
+    const nucleus = maps[2 * pixels + i]!;
+    if (nucleus >= upper) {
+      accepted++;
+      positive[i] = 1;
+    } else if (maps[pixels + i]! + nucleus >= lower) {
+      continue;
+    } else {
+      rejected++;
+    }
+    decidedAt[i] = level;
+    p2[i] = nucleus;
+  }
+  return { level, computed, accepted, rejected };
+};
+
+/** The last level: every open pixel is positive or not. */
+const decideAll = (state: CascadeState, maps: Float32Array, { level, thresholds }: LevelRule): LevelCounts => {
+  const { level: decidedAt, p2, positive } = state;
+  const pixels = decidedAt.length;
+  const final = endThreshold(level, thresholds);
+  const mixedShare = level === 1 ? 0 : 0.5;
+  let computed = 0;
+  let accepted = 0;
+  for (let i = 0; i < pixels; i++) {
+    if (decidedAt[i] !== 0) continue;
+    computed++;
+    const nucleus = maps[2 * pixels + i]!;
+    if (nucleus + mixedShare * maps[pixels + i]! >= final) {
+      accepted++;
+      positive[i] = 1;
+    }
+    decidedAt[i] = level;
+    p2[i] = nucleus;
+  }
+  return { level, computed, accepted, rejected: computed - accepted };
+};
+
+/** Returns the threshold that a cascade ending at a level ends by. Throws DomainError THRESHOLDS_INVALID where there is none. */
+export const endThreshold = (level: number, { lower, final }: LevelThresholds): number => {
+  const end = level === 1 ? (lower ?? final) : final;
+  if (end !== undefined) return end;
+  throw invalid(
+    "THRESHOLDS_INVALID",
+    `Cannot end the cascade at level ${level}: its "${level === 1 ? "lower" : "final"}" threshold is missing; tune, or set it`,
+  );
+};
+
+/**
+ * Checks thresholds before a cascade of `levels` levels that ends at one of them. Throws DomainError THRESHOLDS_INVALID where one is
+ * missing that is needed, or is not a number.
+ */
+export const checkThresholds = (thresholds: CascadeThresholds, levels: number, endsAt: number): void => {
+  if (thresholds.length < levels) {
+    throw invalid(
+      "THRESHOLDS_INVALID",
+      `Cannot run ${levels} levels with thresholds for ${thresholds.length}; give one set per level`,
+    );
+  }
+  for (const [i, { lower, upper, final }] of thresholds.entries()) {
+    for (const [name, value] of Object.entries({ lower, upper, final })) {
+      if (value === undefined || Number.isFinite(value)) continue;
+      throw invalid(
+        "THRESHOLDS_INVALID",
+        `Cannot use "${value}" as ${name} threshold of level ${i + 1}: it must be a finite number, or none`,
+      );
+    }
+  }
+  endThreshold(endsAt, thresholds[endsAt - 1] ?? {});
+};
+
+/** Returns the state at a finer level: every pixel takes its parent's. `tables` comes from `parentTables` over the same rectangle. */
+export const expandState = (state: CascadeState, { columns, rows }: ParentTables): CascadeState => {
+  const finer = openState(columns.length, rows.length);
+  const width = columns.length;
+  for (let y = 0; y < rows.length; y++) {
+    const start = y * width;
+    if (y > 0 && rows[y] === rows[y - 1]) {
+      for (const plane of [finer.level, finer.p2, finer.positive]) plane.copyWithin(start, start - width, start);
+      continue;
+    }
+    const parents = rows[y]! * state.width;
+    for (let x = 0; x < width; x++) {
+      const from = parents + columns[x]!;
+      const decided = state.level[from]!;
+      if (decided === 0) continue;
+      finer.level[start + x] = decided;
+      finer.p2[start + x] = state.p2[from]!;
+      finer.positive[start + x] = state.positive[from]!;
+    }
+  }
+  return finer;
+};
+
+/** Returns the sum of computed pixels over all levels / `finestPixels`, the pixels of the finest level evaluated. */
+export const computeFraction = (counts: readonly LevelCounts[], finestPixels: number): number =>
+  counts.reduce((sum, { computed }) => sum + computed, 0) / finestPixels;

@@ -1,0 +1,131 @@
+/** @file Connected components of a binary plane, held as runs: a row's stretches of equal pixels, joined by union-find. */
+
+/** 4: pixels touch by an edge. 8: by an edge or a corner. */
+export type Connectivity = 4 | 8;
+
+/** Components, numbered from 0 in row-major order of their first pixel. Arrays over runs are in row-major order. */
+export interface Components {
+  readonly count: number;
+  /** Pixels per component. */
+  readonly areas: Uint32Array;
+  /** Index of each run's first pixel in the plane. */
+  readonly starts: Uint32Array;
+  /** Index after each run's last pixel. */
+  readonly ends: Uint32Array;
+  /** The component of each run. */
+  readonly owners: Uint32Array;
+}
+
+/** Returns the components of the pixels that are 1 (or, with `of` = "unset", of those that are 0) in a 0/1 mask of width x height. */
+export const findComponents = (
+  mask: Uint8Array,
+  width: number,
+  height: number,
+  connectivity: Connectivity,
+  of: "set" | "unset" = "set",
+): Components => {
+  const runs = findRuns(mask, width, height, of === "set" ? 0 : 1);
+  const parents = joinRuns(runs, width, connectivity === 8 ? 1 : 0);
+  return numberComponents(runs, parents);
+};
+
+/** Returns a plane with 0 outside the components and component number + 1 inside. */
+export const labelComponents = (components: Components, width: number, height: number): Int32Array => {
+  const labels = new Int32Array(width * height);
+  const { starts, ends, owners } = components;
+  for (let run = 0; run < starts.length; run++) labels.fill(owners[run]! + 1, starts[run]!, ends[run]!);
+  return labels;
+};
+
+interface Runs {
+  readonly starts: Uint32Array;
+  readonly ends: Uint32Array;
+  /** Index of each row's first run; one more entry closes the last row. */
+  readonly rows: Uint32Array;
+}
+
+/** `other` is the value that does not belong to a run. */
+const findRuns = (mask: Uint8Array, width: number, height: number, other: 0 | 1): Runs => {
+  const count = countRuns(mask, width, height, other);
+  const starts = new Uint32Array(count);
+  const ends = new Uint32Array(count);
+  const rows = new Uint32Array(height + 1);
+  let run = 0;
+  for (let y = 0, i = 0; y < height; y++) {
+    rows[y] = run;
+    const rowEnd = i + width;
+    while (i < rowEnd) {
+      while (i < rowEnd && mask[i] === other) i++;
+      if (i === rowEnd) break;
+      starts[run] = i;
+      while (i < rowEnd && mask[i] !== other) i++;
+      ends[run++] = i;
+    }
+  }
+  rows[height] = run;
+  return { starts, ends, rows };
+};
+
+/** Counted first: room for the worst case, half a run per pixel, would be far above what masks need. */
+const countRuns = (mask: Uint8Array, width: number, height: number, other: 0 | 1): number => {
+  let count = 0;
+  for (let y = 0, i = 0; y < height; y++) {
+    let before = 0;
+    for (const rowEnd = i + width; i < rowEnd; i++) {
+      const inside = mask[i]! ^ other;
+      count += inside & ~before;
+      before = inside;
+    }
+  }
+  return count;
+};
+
+/** Union-find over runs of neighbouring rows; `reach` is how far beyond a run's ends its neighbours may lie. */
+const joinRuns = ({ starts, ends, rows }: Runs, width: number, reach: number): Uint32Array => {
+  const parents = Uint32Array.from(starts, (_, run) => run);
+  for (let y = 1; y + 1 < rows.length; y++) {
+    const aboveEnd = rows[y]!;
+    let above = rows[y - 1]!;
+    for (let run = aboveEnd; run < rows[y + 1]!; run++) {
+      const from = starts[run]! - width - reach;
+      const to = ends[run]! - width + reach;
+      while (above < aboveEnd && ends[above]! <= from) above++;
+      for (let touching = above; touching < aboveEnd && starts[touching]! < to; touching++)
+        unite(parents, run, touching);
+    }
+  }
+  return parents;
+};
+
+const findRoot = (parents: Uint32Array, run: number): number => {
+  let root = run;
+  while (parents[root] !== root) {
+    const above = parents[parents[root]!]!;
+    parents[root] = above;
+    root = above;
+  }
+  return root;
+};
+
+/** The earlier run becomes the root, so that roots come in row-major order. */
+const unite = (parents: Uint32Array, a: number, b: number): void => {
+  const rootA = findRoot(parents, a);
+  const rootB = findRoot(parents, b);
+  if (rootA < rootB) parents[rootB] = rootA;
+  else parents[rootA] = rootB;
+};
+
+const numberComponents = ({ starts, ends }: Runs, parents: Uint32Array): Components => {
+  const owners = new Uint32Array(parents.length);
+  let count = 0;
+  for (let run = 0; run < parents.length; run++) {
+    const root = findRoot(parents, run);
+    owners[run] = root === run ? count++ : owners[root]!;
+  }
+  const areas = new Uint32Array(count);
+  for (let run = 0; run < owners.length; run++) {
+    const owner = owners[run]!;
+    areas[owner] = areas[owner]! + ends[run]! - starts[run]!;
+  }
+  return { count, areas, starts, ends, owners };
+};

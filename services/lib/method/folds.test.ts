@@ -1,0 +1,125 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { DomainError } from "../errors.ts";
+import { checkFolds, checkValidationOnly, type PatientImage, splitFolds } from "./folds.ts";
+import { createRandom } from "./random.ts";
+
+/** One cohort with as many images per patient as given; ids in random order. */
+const cohort = (...imagesPerPatient: number[]): PatientImage[] => {
+  const random = createRandom("cohort", ...imagesPerPatient);
+  return imagesPerPatient.flatMap((images, patient) =>
+    Array.from({ length: images }, () => ({ imageId: random.next().toString(16), patient })),
+  );
+};
+
+const refusal =
+  (reason: string, ...parts: string[]) =>
+  (thrown: unknown) =>
+    thrown instanceof DomainError && thrown.reason === reason && parts.every((part) => thrown.message.includes(part));
+
+const patientsIn = (images: readonly PatientImage[], list: readonly string[]) =>
+  new Set(images.filter(({ imageId }) => list.includes(imageId)).map(({ patient }) => patient));
+
+test("every patient is tested in exactly one fold, lists are balanced, and nothing leaks", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: 1, max: 8 }), { minLength: 6, maxLength: 60 }),
+      fc.integer({ min: 2, max: 5 }),
+      fc.integer(),
+      (sizes, k, seed) => {
+        const images = cohort(...sizes);
+        // too small a training side is another test's business
+        fc.pre(images.length > 4 * 8 + 5);
+        const folds = splitFolds(images, k, seed);
+        checkFolds(images, folds);
+        assert.deepEqual(folds.flatMap(({ test }) => test).sort(), images.map(({ imageId }) => imageId).sort());
+        const numbers = folds.map(({ test }) => test.length);
+        assert.ok(Math.max(...numbers) - Math.min(...numbers) <= Math.max(...sizes));
+        for (const { train, validation, test, reported } of folds) {
+          const aside = patientsIn(images, test).size < 20;
+          assert.deepEqual(
+            [...train, ...(aside ? validation : []), ...test].sort(),
+            images.map(({ imageId }) => imageId).sort(),
+          );
+          assert.deepEqual([...reported, ...(aside ? [] : validation)].sort(), test);
+          assert.ok(train.length > 0 && reported.length > 0 && validation.length >= 5);
+        }
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
+
+test("is a function of the set of images and the seed", () => {
+  const images = cohort(3, 1, 4, 1, 5, 9, 2, 6);
+  assert.deepEqual(splitFolds([...images].reverse(), 4, 1), splitFolds(images, 4, 1));
+  assert.notDeepEqual(splitFolds(images, 4, 2), splitFolds(images, 4, 1));
+});
+
+test("with 20 test patients the first 10 images of the test list, extended to whole patients, validate", () => {
+  const images = cohort(...new Array(40).fill(3));
+  for (const { test: tested, validation, reported } of splitFolds(images, 2, 1)) {
+    const chosen = patientsIn(images, tested.slice(0, 10));
+    assert.deepEqual(patientsIn(images, validation), chosen);
+    assert.equal(validation.length, 3 * chosen.size);
+    assert.equal(reported.length, tested.length - validation.length);
+  }
+});
+
+test("with fewer, whole training patients of at least 5 images are set aside and the test list is reported whole", () => {
+  const images = cohort(...new Array(38).fill(3));
+  for (const { test: tested, validation, train, reported } of splitFolds(images, 2, 1)) {
+    assert.equal(validation.length, 6);
+    assert.equal(train.length, 51);
+    assert.deepEqual(reported, tested);
+  }
+});
+
+test("leaves the patient with the fewest images to train on where all but one must be set aside", () => {
+  for (let seed = 0; seed < 20; seed++) {
+    for (const { train, validation } of splitFolds(cohort(4, 4, 4, 1, 1, 1), 3, seed)) {
+      assert.ok(train.length >= 1 && validation.length >= 5);
+    }
+  }
+});
+
+test("refuses more folds than patients, fewer than 2, and cohorts that leave nothing to train on", () => {
+  assert.throws(() => splitFolds(cohort(9, 9, 9), 4, 1), refusal("TOO_FEW_PATIENTS", "3 patients", "4 folds"));
+  for (const k of [1, 0, 2.5])
+    assert.throws(() => splitFolds(cohort(9, 9, 9), k, 1), refusal("TOO_FEW_PATIENTS", `"${k}"`));
+  assert.throws(() => splitFolds(cohort(9, 9), 2, 1), refusal("TOO_FEW_PATIENTS", "keep one patient"));
+  assert.throws(() => splitFolds(cohort(1, 1, 1, 1), 2, 1), refusal("TOO_FEW_PATIENTS", "5 images"));
+});
+
+test("refuses an image that is there twice", () => {
+  const images = cohort(5, 5, 5);
+  const { imageId, patient } = images[0]!;
+  assert.throws(
+    () => splitFolds([...images, { imageId, patient: patient + 1 }], 2, 1),
+    refusal("SAME_IMAGE_TWO_PATIENTS", imageId),
+  );
+  assert.throws(() => splitFolds([...images, { imageId, patient }], 2, 1), refusal("IMAGE_TWICE", imageId));
+});
+
+test("finds every kind of leak", () => {
+  const images = cohort(6, 6, 6, 6);
+  const folds = splitFolds(images, 2, 1);
+  const first = folds[0]!;
+  const isLeak = (changed: Partial<typeof first>, ...parts: string[]) =>
+    assert.throws(() => checkFolds(images, [{ ...first, ...changed }, folds[1]!]), refusal("PATIENT_LEAK", ...parts));
+  isLeak({ train: [...first.train, first.test[0]!] }, "train and test");
+  isLeak({ train: [...first.train, first.validation[0]!] }, "train and validation");
+  isLeak({ validation: [...first.validation, first.reported[0]!] }, "validation and reported");
+  isLeak({ test: [...first.test, "stranger"] }, "stranger");
+  isLeak({ train: [], validation: [], test: images.map(({ imageId }) => imageId) }, "tested in folds 1 and 2");
+  assert.throws(() => checkFolds(images, [first]), refusal("PATIENT_LEAK", "in no fold"));
+});
+
+test("refuses thresholds chosen on anything but validation images", () => {
+  const fold = splitFolds(cohort(6, 6, 6, 6), 2, 1)[0]!;
+  checkValidationOnly(fold.validation, fold);
+  for (const stranger of [fold.test[0]!, fold.train[0]!]) {
+    assert.throws(() => checkValidationOnly([...fold.validation, stranger], fold), refusal("TEST_LEAK", stranger));
+  }
+});

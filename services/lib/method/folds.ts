@@ -1,0 +1,187 @@
+/** @file METHOD.md 2: K folds by patient, the validation images of each, and the checks that nothing leaks. */
+import { DomainError, invalid } from "../errors.ts";
+import { createRandom, type Random } from "./random.ts";
+
+/** An image and the patient it belongs to, a number within the cohort. */
+export interface PatientImage {
+  readonly imageId: string;
+  readonly patient: number;
+}
+
+/** One of K ways to part a cohort: image ids, ascending. No patient is in two of train, validation and reported. */
+export interface Fold {
+  /** From 1. */
+  readonly fold: number;
+  readonly train: string[];
+  /** Images on which thresholds are chosen: of the test list, or set aside from the training side. */
+  readonly validation: string[];
+  readonly test: string[];
+  /** Images on which results are reported: the test list without validation patients. */
+  readonly reported: string[];
+}
+
+/** With at least this many test patients the validation images come from the test list. */
+const MIN_TEST_PATIENTS = 20;
+/** How many images of the test list begin the validation set, which is then extended to whole patients. */
+const VALIDATION_OF_TEST = 10;
+/** Least number of validation images that are set aside from the training side. */
+const MIN_VALIDATION_IMAGES = 5;
+
+/** One patient's images. */
+interface Patient {
+  readonly patient: number;
+  readonly images: readonly string[];
+}
+
+/**
+ * Returns `count` folds: every patient is in the test list of exactly one, the lists balanced by number of images, all a function of
+ * the images and the seed. Throws DomainError TOO_FEW_PATIENTS where the patients cannot fill the folds and their validation sets,
+ * SAME_IMAGE_TWO_PATIENTS and IMAGE_TWICE where an image id repeats.
+ */
+export const splitFolds = (images: readonly PatientImage[], count: number, seed: number | string): Fold[] => {
+  const patients = groupByPatient(images);
+  if (!Number.isSafeInteger(count) || count < 2) {
+    throw invalid(
+      "TOO_FEW_PATIENTS",
+      `Cannot split into "${count}" folds: at least 2 are needed, to test on other patients`,
+    );
+  }
+  if (count > patients.length) {
+    throw invalid(
+      "TOO_FEW_PATIENTS",
+      `Cannot split ${patients.length} patients into ${count} folds: every fold tests on at least one patient; ask for at most ${patients.length} folds`,
+    );
+  }
+  return dealPatients(patients, count, createRandom("folds", seed)).map((testPatients, i) => {
+    const others = patients.filter((patient) => !testPatients.includes(patient));
+    return makeFold(i + 1, testPatients, others, createRandom("validation", seed, i + 1));
+  });
+};
+
+const makeFold = (fold: number, testPatients: Patient[], others: Patient[], random: Random): Fold => {
+  const test = imagesOf(testPatients);
+  if (testPatients.length >= MIN_TEST_PATIENTS) {
+    const first = new Set(test.slice(0, VALIDATION_OF_TEST));
+    const isChosen = ({ images }: Patient) => images.some((image) => first.has(image));
+    return {
+      fold,
+      train: imagesOf(others),
+      validation: imagesOf(testPatients.filter(isChosen)),
+      test,
+      reported: imagesOf(testPatients.filter((patient) => !isChosen(patient))),
+    };
+  }
+  const aside = setAside(others, random);
+  if (aside === undefined) {
+    throw invalid(
+      "TOO_FEW_PATIENTS",
+      `Cannot set validation images aside in fold ${fold}: its ${others.length} training patients with ${imagesOf(others).length} images ` +
+        `must give at least ${MIN_VALIDATION_IMAGES} images of whole patients and keep one patient; add patients or ask for more folds`,
+    );
+  }
+  const train = imagesOf(others.filter((patient) => !aside.includes(patient)));
+  return { fold, train, validation: imagesOf(aside), test, reported: [...test] };
+};
+
+/** Patients in random order until there are images enough; where that would take all, all but the one with the fewest images. */
+const setAside = (patients: readonly Patient[], random: Random): Patient[] | undefined => {
+  const shuffled = [...patients];
+  random.shuffle(shuffled);
+  const isEnough = (chosen: readonly Patient[]) => imagesOf(chosen).length >= MIN_VALIDATION_IMAGES;
+  for (let taken = 1; taken < shuffled.length; taken++) {
+    const chosen = shuffled.slice(0, taken);
+    if (isEnough(chosen)) return chosen;
+  }
+  const chosen = [...shuffled].sort((a, b) => b.images.length - a.images.length).slice(0, -1);
+  return isEnough(chosen) ? chosen : undefined;
+};
+
+/** The patients with most images first, each to the fold that has the fewest images so far; equal patients in random order. */
+const dealPatients = (patients: readonly Patient[], count: number, random: Random): Patient[][] => {
+  const order = [...patients];
+  random.shuffle(order);
+  order.sort((a, b) => b.images.length - a.images.length);
+  const folds = Array.from({ length: count }, () => ({ patients: [] as Patient[], images: 0 }));
+  for (const patient of order) {
+    const smallest = folds.reduce((least, fold) => (fold.images < least.images ? fold : least));
+    smallest.patients.push(patient);
+    smallest.images += patient.images.length;
+  }
+  return folds.map((fold) => fold.patients);
+};
+
+const groupByPatient = (images: readonly PatientImage[]): Patient[] => {
+  const patientOf = new Map<string, number>();
+  const groups = new Map<number, string[]>();
+  for (const { imageId, patient } of images) {
+    const known = patientOf.get(imageId);
+    if (known === patient)
+      throw invalid("IMAGE_TWICE", `Cannot split: image "${imageId}" is in the cohort twice; drop one`);
+    if (known !== undefined) {
+      throw invalid(
+        "SAME_IMAGE_TWO_PATIENTS",
+        `Cannot split: image "${imageId}" belongs to patients ${known} and ${patient}; the same bytes in train and test are a leak`,
+      );
+    }
+    patientOf.set(imageId, patient);
+    groups.set(patient, [...(groups.get(patient) ?? []), imageId]);
+  }
+  return [...groups].sort(([a], [b]) => a - b).map(([patient, ids]) => ({ patient, images: ids.sort() }));
+};
+
+const imagesOf = (patients: readonly Patient[]): string[] => patients.flatMap(({ images }) => images).sort();
+
+/**
+ * Checks that no patient is in two of a fold's train, validation and reported lists, nor in train and test, and that every patient is
+ * tested in exactly one fold. Throws DomainError PATIENT_LEAK (failedPrecondition) that names the patient and the lists.
+ */
+export const checkFolds = (images: readonly PatientImage[], folds: readonly Fold[]): void => {
+  const patientOf = new Map(images.map(({ imageId, patient }) => [imageId, patient]));
+  const patientsOf = (list: readonly string[]) =>
+    new Set(
+      list.map((imageId) => {
+        const patient = patientOf.get(imageId);
+        if (patient === undefined) throw leak(`image "${imageId}" is not in the cohort`);
+        return patient;
+      }),
+    );
+  const testedIn = new Map<number, number>();
+  for (const { fold, train, validation, test, reported } of folds) {
+    const lists = {
+      train: patientsOf(train),
+      validation: patientsOf(validation),
+      test: patientsOf(test),
+      reported: patientsOf(reported),
+    };
+    const mustNotMeet = [
+      ["train", "test"],
+      ["train", "validation"],
+      ["validation", "reported"],
+    ] as const;
+    for (const [one, other] of mustNotMeet) {
+      const shared = [...lists[one]].find((patient) => lists[other].has(patient));
+      if (shared !== undefined) throw leak(`patient ${shared} is in both ${one} and ${other} of fold ${fold}`);
+    }
+    for (const patient of lists.test) {
+      if (testedIn.has(patient))
+        throw leak(`patient ${patient} is tested in folds ${testedIn.get(patient)} and ${fold}`);
+      testedIn.set(patient, fold);
+    }
+  }
+  const untested = images.find(({ patient }) => !testedIn.has(patient));
+  if (untested !== undefined) throw leak(`patient ${untested.patient} is tested in no fold`);
+};
+
+const leak = (why: string): DomainError =>
+  new DomainError("failedPrecondition", "PATIENT_LEAK", `Cannot use these folds: ${why}; split the cohort again`);
+
+/** Checks that thresholds are chosen on validation images alone. Throws DomainError TEST_LEAK that names the first other image. */
+export const checkValidationOnly = (imageIds: readonly string[], { fold, validation }: Fold): void => {
+  const allowed = new Set(validation);
+  const stranger = imageIds.find((imageId) => !allowed.has(imageId));
+  if (stranger === undefined) return;
+  throw invalid(
+    "TEST_LEAK",
+    `Cannot choose thresholds on image "${stranger}": it is not a validation image of fold ${fold}; evaluate only those`,
+  );
+};

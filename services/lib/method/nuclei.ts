@@ -1,0 +1,41 @@
+/** @file METHOD.md, "Grading": the annotated nuclei of an image. */
+import { findComponents, labelComponents } from "./components.ts";
+import { annotatedPixels, type LabelPlane, type MaskKind } from "./image.ts";
+
+/** Nuclei with fewer pixels are ignored. */
+export const MIN_NUCLEUS_PX = 10;
+/** Marks annotated pixels of ignored nuclei. */
+export const IGNORED = -1;
+
+/** The annotated nuclei of an image that are graded. */
+export interface Nuclei {
+  readonly width: number;
+  readonly height: number;
+  /** Per pixel: 0 not annotated, 1..count the nucleus, IGNORED a nucleus that is too small. */
+  readonly numbers: Int32Array;
+  readonly count: number;
+  /** Pixels per nucleus, index = number - 1. */
+  readonly areas: Uint32Array;
+  /** All annotated pixels, those of ignored nuclei too. */
+  readonly annotatedPx: number;
+}
+
+/** Returns the nuclei of an annotation: one per label value, or per 8-connected component of a binary mask. */
+export const findNuclei = (labels: LabelPlane, width: number, height: number, kind: MaskKind): Nuclei => {
+  const instances = kind === "labels" ? labels : componentsOf(labels, width, height);
+  const areaOf = new Map<number, number>();
+  for (const label of instances) if (label > 0) areaOf.set(label, (areaOf.get(label) ?? 0) + 1);
+  const numberOf = new Map<number, number>();
+  const areas: number[] = [];
+  let annotatedPx = 0;
+  for (const [label, area] of [...areaOf].sort(([a], [b]) => a - b)) {
+    annotatedPx += area;
+    numberOf.set(label, area < MIN_NUCLEUS_PX ? IGNORED : areas.push(area));
+  }
+  const numbers = new Int32Array(instances.length);
+  for (let i = 0; i < numbers.length; i++) if (instances[i]! > 0) numbers[i] = numberOf.get(instances[i]!)!;
+  return { width, height, numbers, count: areas.length, areas: Uint32Array.from(areas), annotatedPx };
+};
+
+const componentsOf = (labels: LabelPlane, width: number, height: number): Int32Array =>
+  labelComponents(findComponents(annotatedPixels(labels), width, height, 8), width, height);

@@ -1,0 +1,222 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { classifyPixels, darkPixels, touchingPixels } from "./classes.ts";
+import type { Annotation, RgbImage } from "./image.ts";
+import { reduceMask } from "./levels.ts";
+import { createRandom } from "./random.ts";
+import { DEFAULT_COUNTS, type KindCentres, sampleCentres } from "./sampling.ts";
+
+const grey = (width: number, height: number, value: (x: number, y: number) => number): RgbImage => ({
+  width,
+  height,
+  data: Uint8Array.from({ length: 3 * width * height }, (_, i) => {
+    const pixel = Math.floor(i / 3);
+    return value(pixel % width, Math.floor(pixel / width));
+  }),
+});
+
+/** Labels of square nuclei: left, top, side, label. */
+const squares = (width: number, height: number, ...nuclei: readonly (readonly [number, number, number, number])[]) => {
+  const labels = new Uint16Array(width * height);
+  for (const [left, top, side, label] of nuclei) {
+    for (let y = top; y < top + side; y++) labels.fill(label, y * width + left, y * width + left + side);
+  }
+  return labels;
+};
+
+const sum = (mask: Uint8Array) => mask.reduce((a, b) => a + b, 0);
+
+test("puts a ring of three pixels around the mask, corners too", () => {
+  const image = grey(40, 40, () => 200);
+  const { mask, ring, background } = classifyPixels(image, squares(40, 40, [10, 10, 8, 1]), "complete");
+  assert.equal(sum(mask), 64);
+  assert.equal(sum(ring), 14 * 14 - 64);
+  assert.equal(sum(background), 1600 - 14 * 14);
+  assert.equal(ring[7 * 40 + 7], 1);
+  assert.equal(ring[6 * 40 + 10], 0);
+});
+
+test("counts pixels where two instances touch as ring, not as mask", () => {
+  const labels = squares(40, 40, [10, 10, 8, 1], [18, 10, 8, 2]);
+  const touching = touchingPixels(labels, 40, 40);
+  assert.equal(sum(touching), 16);
+  const { mask, ring } = classifyPixels(
+    grey(40, 40, () => 200),
+    labels,
+    "complete",
+  );
+  assert.equal(sum(mask), 2 * 64 - 16);
+  assert.equal(ring[12 * 40 + 17], 1);
+  assert.equal(ring[12 * 40 + 18], 1);
+});
+
+test("finds touching pixels as a look at all eight neighbours does", () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 12 }),
+      fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 60, maxLength: 60 }),
+      (width, values) => {
+        const height = Math.floor(60 / width);
+        const labels = Uint16Array.from(values.slice(0, width * height));
+        const expected = Uint8Array.from(labels, (label, at) => {
+          const x = at % width;
+          const y = (at - x) / width;
+          for (let j = Math.max(0, y - 1); j <= Math.min(height - 1, y + 1); j++) {
+            for (let i = Math.max(0, x - 1); i <= Math.min(width - 1, x + 1); i++) {
+              const other = labels[j * width + i]!;
+              if (label > 0 && other > 0 && other !== label) return 1;
+            }
+          }
+          return 0;
+        });
+        assert.deepEqual(touchingPixels(labels, width, height), expected);
+      },
+    ),
+  );
+});
+
+test("with sparse annotation background is far from anything dark", () => {
+  const side = 120;
+  // a dark ring whose light middle counts as dark, and a dark speck of 81 pixels, which does not
+  const image = grey(side, side, (x, y) => {
+    const r = Math.hypot(x - 40, y - 40);
+    if (r < 18 && r > 6) return 20;
+    if (x >= 90 && x < 99 && y >= 90 && y < 99) return 20;
+    return 150 + ((x + y) % 100);
+  });
+  const dark = darkPixels(image);
+  assert.equal(dark[40 * side + 40], 1);
+  assert.equal(dark[94 * side + 94], 0);
+  const { background } = classifyPixels(image, new Uint16Array(side * side), "sparse");
+  for (let y = 0; y < side; y++) {
+    for (let x = 0; x < side; x++) {
+      let isFar = true;
+      for (let j = Math.max(0, y - 25); j <= Math.min(side - 1, y + 24) && isFar; j++) {
+        for (let i = Math.max(0, x - 25); i <= Math.min(side - 1, x + 24) && isFar; i++)
+          isFar = dark[j * side + i] === 0;
+      }
+      assert.equal(background[y * side + x], isFar ? 1 : 0);
+    }
+  }
+  assert.equal(background[94 * side + 94], 1);
+});
+
+test("an image of one colour is all background", () => {
+  assert.equal(sum(darkPixels(grey(30, 30, () => 255))), 0);
+  assert.equal(
+    sum(
+      classifyPixels(
+        grey(30, 30, () => 0),
+        new Uint16Array(900),
+        "sparse",
+      ).background,
+    ),
+    900,
+  );
+});
+
+const request = (annotation: Annotation, seed = 1) => {
+  const random = createRandom("sampling test");
+  const nuclei = Array.from(
+    { length: 60 },
+    (_, i) => [random.int(470), random.int(470), 12 + random.int(25), i + 1] as const,
+  );
+  return {
+    image: grey(512, 500, (x, y) => 120 + ((x * 7 + y * 13) % 100)),
+    labels: squares(512, 500, ...nuclei),
+    annotation,
+    reductions: [1, 2, 4, 10],
+    counts: DEFAULT_COUNTS,
+    seed,
+    imageId: "a",
+  };
+};
+
+const kindsOf = (kinds: readonly KindCentres[]) => Object.fromEntries(kinds.map((kind) => [kind.kind, kind]));
+
+test("draws distinct centres of the class that their label says, at every level", () => {
+  const wanted = request("complete");
+  const { mask, ring, background } = classifyPixels(wanted.image, wanted.labels, "complete");
+  for (const { level, reduction, kinds } of sampleCentres(wanted).levels) {
+    const width = Math.ceil(512 / reduction);
+    const f = reduceMask(mask, 512, 500, reduction);
+    const holdsRing = reduceMask(ring, 512, 500, reduction);
+    const background1 = reduceMask(background, 512, 500, reduction);
+    for (const { kind, label, xs, ys } of kinds) {
+      assert.equal(new Set([...xs].map((x, i) => ys[i]! * width + x)).size, xs.length);
+      for (let i = 0; i < xs.length; i++) {
+        const at = ys[i]! * width + xs[i]!;
+        const classOfF = f[at]! === 0 ? 0 : f[at]! > Math.fround(0.99) ? 2 : 1;
+        assert.equal(level === 1 ? label * 2 : label, classOfF);
+        if (kind === "edge") assert.ok(holdsRing[at]! > 0);
+        if (kind === "background") assert.equal(background1[at], 1);
+      }
+    }
+  }
+});
+
+test("draws the published numbers: 500, 500, 150; coarser 500, 500, and none as 385 edge and 115 background", () => {
+  const { levels, shortfalls } = sampleCentres(request("complete"));
+  const numbers = levels.map(({ kinds }) => kinds.map(({ kind, label, xs }) => [kind, label, xs.length]));
+  assert.deepEqual(numbers[0], [
+    ["positive", 1, 500],
+    ["edge", 0, 500],
+    ["background", 0, 150],
+  ]);
+  assert.deepEqual(numbers[1], [
+    ["nucleus", 2, 500],
+    ["mixed", 1, 500],
+    ["edge", 0, 385],
+    ["background", 0, 115],
+  ]);
+  const coarsest = kindsOf(levels[3]!.kinds);
+  const wanted = { nucleus: 500, mixed: 500, edge: 385, background: 115 };
+  const lacking = Object.entries(wanted)
+    .map(([kind, number]) => ({ level: 4, kind, wanted: number, found: coarsest[kind]!.xs.length }))
+    .filter(({ wanted: number, found }) => found < number);
+  assert.ok(lacking.some(({ kind }) => kind === "nucleus"));
+  assert.deepEqual(
+    shortfalls.filter(({ level }) => level === 4),
+    lacking,
+  );
+});
+
+test("says what an image lacks and does not make it up from elsewhere", () => {
+  const blank = { ...request("complete"), labels: new Uint16Array(512 * 500) };
+  const { levels, shortfalls } = sampleCentres(blank);
+  assert.deepEqual(
+    shortfalls.filter(({ level }) => level < 3),
+    [
+      { level: 1, kind: "positive", wanted: 500, found: 0 },
+      { level: 1, kind: "edge", wanted: 500, found: 0 },
+      { level: 2, kind: "nucleus", wanted: 500, found: 0 },
+      { level: 2, kind: "mixed", wanted: 500, found: 0 },
+      { level: 2, kind: "edge", wanted: 385, found: 0 },
+    ],
+  );
+  assert.equal(kindsOf(levels[1]!.kinds).background!.xs.length, 115);
+});
+
+test("with sparse annotation the class none is background alone", () => {
+  const { levels } = sampleCentres({ ...request("sparse"), image: grey(512, 500, () => 200) });
+  const kinds = kindsOf(levels[1]!.kinds);
+  assert.equal(kinds.edge, undefined);
+  assert.equal(kinds.background!.xs.length, 500);
+});
+
+test("99 of 100 pixels are mixed, 100 are nucleus", () => {
+  const labels = squares(20, 10, [0, 0, 10, 1], [10, 0, 10, 1]);
+  labels[0] = 0;
+  const wanted = { ...request("complete"), image: grey(20, 10, () => 200), labels, reductions: [1, 10] };
+  const kinds = kindsOf(sampleCentres(wanted).levels[1]!.kinds);
+  assert.deepEqual([...kinds.mixed!.xs], [0]);
+  assert.deepEqual([...kinds.nucleus!.xs], [1]);
+});
+
+test("is a function of seed and image id", () => {
+  const centres = (seed: number, imageId: string) => sampleCentres({ ...request("complete", seed), imageId });
+  assert.deepEqual(centres(1, "a"), centres(1, "a"));
+  assert.notDeepEqual(centres(1, "a").levels, centres(2, "a").levels);
+  assert.notDeepEqual(centres(1, "a").levels, centres(1, "b").levels);
+});

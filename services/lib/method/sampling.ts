@@ -1,0 +1,124 @@
+/** @file METHOD.md 1: random centres of training patches, per level and kind, without replacement. */
+import { type CentreKind, classifyPixels, coarserCandidates, finestCandidates } from "./classes.ts";
+import type { Annotation, LabelPlane, RgbImage } from "./image.ts";
+import { levelSize } from "./levels.ts";
+import { createRandom } from "./random.ts";
+
+/** Centres wanted per image: three kinds at level 1, three classes at every coarser level. */
+export interface SampleCounts {
+  readonly positive: number;
+  readonly edge: number;
+  readonly background: number;
+  readonly nucleus: number;
+  readonly mixed: number;
+  readonly none: number;
+}
+
+/** The published counts. */
+export const DEFAULT_COUNTS: SampleCounts = {
+  positive: 500,
+  edge: 500,
+  background: 150,
+  nucleus: 500,
+  mixed: 500,
+  none: 500,
+};
+
+/** With complete annotation the class none of coarser levels is edge and background in this proportion. */
+const NONE_EDGE_SHARE = 500 / 650;
+
+/** Label in lists and databases: 0 and 1 at level 1; at coarser levels 0 none, 1 mixed, 2 nucleus. */
+const LABELS: Readonly<Record<CentreKind, number>> = { positive: 1, edge: 0, background: 0, nucleus: 2, mixed: 1 };
+
+/** Centres of one kind at one level: classified pixels in level pixels. */
+export interface KindCentres {
+  readonly kind: CentreKind;
+  /** Label in lists and databases. */
+  readonly label: number;
+  readonly xs: Uint32Array;
+  readonly ys: Uint32Array;
+}
+
+/** Centres of one level, kind after kind. */
+export interface LevelCentres {
+  /** From 1, the finest. */
+  readonly level: number;
+  readonly reduction: number;
+  readonly kinds: readonly KindCentres[];
+}
+
+/** An image had fewer candidates of a kind than were wanted; all of them were taken. */
+export interface Shortfall {
+  readonly level: number;
+  readonly kind: CentreKind;
+  readonly wanted: number;
+  readonly found: number;
+}
+
+/** What centres are a function of. */
+export interface SamplingRequest {
+  readonly image: RgbImage;
+  /** Row-major, as large as the image. */
+  readonly labels: LabelPlane;
+  readonly annotation: Annotation;
+  readonly reductions: readonly number[];
+  readonly counts: SampleCounts;
+  readonly seed: number | string;
+  readonly imageId: string;
+}
+
+/**
+ * Returns the centres of an image at every level, in random order within a kind, and where it had too few. What edge lacks is not made
+ * up by background, nor the other way round.
+ */
+export const sampleCentres = (
+  request: SamplingRequest,
+): { readonly levels: LevelCentres[]; readonly shortfalls: Shortfall[] } => {
+  const { image, labels, annotation, reductions, counts, seed, imageId } = request;
+  const { width, height } = image;
+  const classes = classifyPixels(image, labels, annotation);
+  const levels: LevelCentres[] = [];
+  const shortfalls: Shortfall[] = [];
+  for (const [i, reduction] of reductions.entries()) {
+    const level = i + 1;
+    const candidates =
+      level === 1 ? finestCandidates(classes) : coarserCandidates(classes, width, height, reduction, annotation);
+    const levelWidth = levelSize(width, reduction);
+    const kinds = wantedKinds(level, counts, annotation).map(({ kind, wanted }): KindCentres => {
+      const pool = candidates[kind] ?? new Uint32Array();
+      const taken = Math.min(wanted, pool.length);
+      if (taken < wanted) shortfalls.push({ level, kind, wanted, found: taken });
+      const random = createRandom("centres", seed, imageId, level, kind);
+      const pixels = random.sampleWithoutReplacement(pool.length, taken).map((place) => pool[place]!);
+      return {
+        kind,
+        label: LABELS[kind],
+        xs: pixels.map((pixel) => pixel % levelWidth),
+        ys: pixels.map((pixel) => Math.floor(pixel / levelWidth)),
+      };
+    });
+    levels.push({ level, reduction, kinds });
+  }
+  return { levels, shortfalls };
+};
+
+const wantedKinds = (
+  level: number,
+  counts: SampleCounts,
+  annotation: Annotation,
+): { readonly kind: CentreKind; readonly wanted: number }[] => {
+  if (level === 1) {
+    return [
+      { kind: "positive", wanted: counts.positive },
+      { kind: "edge", wanted: counts.edge },
+      { kind: "background", wanted: counts.background },
+    ];
+  }
+  const edge = annotation === "complete" ? Math.round(counts.none * NONE_EDGE_SHARE) : 0;
+  return [
+    { kind: "nucleus", wanted: counts.nucleus },
+    { kind: "mixed", wanted: counts.mixed },
+    ...(annotation === "complete" ? [{ kind: "edge" as const, wanted: edge }] : []),
+    { kind: "background", wanted: counts.none - edge },
+  ];
+};

@@ -1,0 +1,157 @@
+/** @file METHOD.md 6: thresholds from validation images: the published search, the trade-off, the chosen point. */
+import { invalid } from "../errors.ts";
+import type { CascadeThresholds } from "./cascade.ts";
+import {
+  type Coordinate,
+  coordinatesOf,
+  createEvaluator,
+  type Evaluator,
+  type ScoreSettings,
+  thresholdAt,
+  type ValidationImage,
+  withThreshold,
+} from "./evaluator.ts";
+import { centreInGap } from "./gaps.ts";
+import { createRandom } from "./random.ts";
+import { searchAtPrice, searchAtRandom, searchGreedily } from "./search.ts";
+import { choosePoint, frontOf, type TradeoffPoint, thinFront, type Wish } from "./tradeoff.ts";
+
+/** Prices of compute: score given up for a compute fraction of 1. */
+const PRICES = Array.from({ length: 20 }, (_, i) => 0.002 * 1000 ** (i / 19));
+
+/** How much of P1 a threshold's value holds besides P2; at level 1, where the cascade ends by P2 alone, it is none. */
+const MIXED_SHARE = { upper: 0, final: 0.5, lower: 1 } as const;
+
+/** What tuning is a function of. */
+export interface TuningSettings extends ScoreSettings {
+  /** Levels whose upper threshold must be none. */
+  readonly withoutUpper: readonly number[];
+  /** Random points over all end levels. */
+  readonly randomPoints: number;
+  readonly seed: number | string;
+  readonly wish?: Wish | undefined;
+}
+
+/** How far tuning is. A step is one threshold of a greedy search, one price, an end level's random points, or its move into gaps. */
+export interface TuningProgress {
+  readonly doneSteps: number;
+  readonly totalSteps: number;
+}
+
+/** What tuning found; every threshold lies in a gap between the values seen. */
+export interface Tuning {
+  /** The least compute whose score is within 0.01 of the best (or what was wished), ending at level 1. */
+  readonly chosen: TradeoffPoint;
+  /** The published greedy search, ending at level 1. */
+  readonly greedy: TradeoffPoint;
+  /** The best threshold where level 1 alone is evaluated, everywhere. */
+  readonly dense: TradeoffPoint;
+  /** The front, by end level, then by compute fraction. */
+  readonly tradeoff: readonly TradeoffPoint[];
+}
+
+/**
+ * Returns the thresholds of a cascade. `onProgress` is awaited after every image of every evaluation (some milliseconds), so that the
+ * caller can yield to the event loop; what it throws ends the search. Throws DomainError NO_NUCLEI where nothing can be graded and
+ * WISH_UNREACHABLE where no point fulfils the wish.
+ */
+export const tuneThresholds = async (
+  images: readonly ValidationImage[],
+  settings: TuningSettings,
+  onProgress: (progress: TuningProgress) => void | Promise<void> = () => {},
+): Promise<Tuning> => {
+  if (images.every(({ nuclei }) => nuclei.count === 0)) {
+    throw invalid(
+      "NO_NUCLEI",
+      `Cannot tune on ${images.length} images: none has an annotated nucleus of at least 10 pixels`,
+    );
+  }
+  const levels = settings.reductions.map((_, i) => i + 1);
+  const searches = levels.map((endsAt) => coordinatesOf(levels.length, endsAt, settings.withoutUpper));
+  const progress = { doneSteps: 0, totalSteps: searches.flat().length + levels.length * (PRICES.length + 2) + 1 };
+  const step = () => {
+    progress.doneSteps++;
+  };
+  const breathe = () => onProgress({ ...progress });
+  const centre = createCentring(images);
+  const evaluator = createEvaluator(images, settings, breathe);
+
+  const tradeoff: TradeoffPoint[] = [];
+  const greedy: TradeoffPoint[] = [];
+  const chosen: TradeoffPoint[] = [];
+  for (const coordinates of searches) {
+    const published = await searchEndLevel(evaluator, coordinates, settings, step);
+    greedy.push(await evaluateCentred(evaluator, published, coordinates, centre));
+    const found = frontOf(evaluator.evaluated(published.endsAt));
+    const wish = published.endsAt === 1 ? settings.wish : undefined;
+    const moved: TradeoffPoint[] = [];
+    for (const point of new Set([...thinFront(found), choosePoint(found, wish)])) {
+      moved.push(await evaluateCentred(evaluator, point, coordinates, centre));
+    }
+    const front = frontOf([...moved, ...greedy.slice(-1)]);
+    chosen.push(choosePoint(front, wish));
+    tradeoff.push(...front);
+    step();
+  }
+
+  const alone = createEvaluator(images, { ...settings, reductions: [1] }, breathe);
+  const everywhere = coordinatesOf(1, 1, []);
+  const dense = await searchGreedily(alone, [{}], everywhere, step);
+  return {
+    chosen: chosen[0]!,
+    greedy: greedy[0]!,
+    dense: await evaluateCentred(alone, dense, everywhere, centre),
+    tradeoff,
+  };
+};
+
+/** Evaluates many points that end at a level and returns the published search's. */
+const searchEndLevel = async (
+  evaluator: Evaluator,
+  coordinates: readonly Coordinate[],
+  { reductions, randomPoints, seed }: TuningSettings,
+  step: () => void,
+): Promise<TradeoffPoint> => {
+  const endsAt = coordinates[0]!.level;
+  const open = reductions.map((_, i) => (i + 1 > endsAt ? { lower: 0 } : {}));
+  const greedy = await searchGreedily(evaluator, open, coordinates, step);
+  for (const price of PRICES) {
+    await searchAtPrice(evaluator, coordinates, price);
+    step();
+  }
+  const random = createRandom("tuning", seed, endsAt);
+  for (let point = 0; point < Math.floor(randomPoints / reductions.length); point++) {
+    await searchAtRandom(evaluator, open, coordinates, random);
+  }
+  step();
+  return greedy;
+};
+
+/** Moves a threshold into a gap between the values that it is compared with. */
+type Centring = (value: number | undefined, coordinate: Coordinate) => number | undefined;
+
+const evaluateCentred = (
+  evaluator: Evaluator,
+  point: TradeoffPoint,
+  coordinates: readonly Coordinate[],
+  centre: Centring,
+): Promise<TradeoffPoint> => {
+  const thresholds = coordinates.reduce<CascadeThresholds>(
+    (old, coordinate) => withThreshold(old, coordinate, centre(thresholdAt(old, coordinate), coordinate)),
+    point.thresholds,
+  );
+  return evaluator.evaluate(thresholds, point.endsAt);
+};
+
+const createCentring = (images: readonly ValidationImage[]): Centring => {
+  const known = new Map<string, number>();
+  return (value, { level, name }) => {
+    if (value === undefined) return undefined;
+    const mixedShare = MIXED_SHARE[level === 1 ? "upper" : name];
+    const key = `${level}/${mixedShare}/${value}`;
+    const moved =
+      known.get(key) ?? centreInGap(value, { maps: images.map(({ maps }) => maps[level - 1]!), mixedShare });
+    known.set(key, moved);
+    return moved;
+  };
+};

@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import type { TestContext } from "node:test";
+import { test } from "node:test";
+import { denseGraph } from "./dense-graph.ts";
+import type { NetworkDescription } from "./network-description.ts";
+import { patchGraph } from "./patch-graph.ts";
+import {
+  CHANNEL_MEANS,
+  NETWORKS,
+  startRunner,
+  testBothNetworks,
+  testParameters,
+  uniform,
+} from "./test-data.fixture.ts";
+
+/** A region, planar, of smooth shapes and noise, for `height` x `width` evaluated pixels. */
+function region(height: number, width: number): Uint8Array {
+  const [h, w] = [height + 31, width + 31];
+  return Uint8Array.from({ length: 3 * h * w }, (_, i) => {
+    const [y, x] = [Math.floor(i / w) % h, i % w];
+    return 110 + 60 * Math.sin(y / 5) * Math.cos(x / 7) + 80 * uniform(5, i);
+  });
+}
+
+/** The patches around every evaluated pixel, row by row. */
+function patchesOf(pixels: Uint8Array, height: number, width: number): Uint8Array {
+  const [h, w] = [height + 31, width + 31];
+  const patches = new Uint8Array(height * width * 3072);
+  let at = 0;
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      for (let row = 0; row < 96; row++) {
+        const from = (Math.floor(row / 32) * h + y + (row % 32)) * w + x;
+        patches.set(pixels.subarray(from, from + 32), at);
+        at += 32;
+      }
+    }
+  }
+  return patches;
+}
+
+async function evaluate(t: TestContext, network: NetworkDescription, height: number, width: number) {
+  const run = await startRunner(t);
+  const pixels = region(height, width);
+  const parameters = testParameters(network);
+  const [dense, perPatch] = await Promise.all([
+    run(denseGraph(network, parameters, CHANNEL_MEANS), {
+      region: { type: "uint8", dims: [1, 3, height + 31, width + 31], data: pixels },
+    }),
+    run(patchGraph(network, parameters, CHANNEL_MEANS), {
+      patches: { type: "uint8", dims: [height * width, 3, 32, 32], data: patchesOf(pixels, height, width) },
+    }),
+  ]);
+  return { dense: dense.probabilities!, perPatch: perPatch.probabilities! };
+}
+
+for (const [height, width] of [
+  [1, 1],
+  [1, 6],
+  [17, 23],
+  [32, 9],
+] as const) {
+  testBothNetworks(`gives each pixel of ${height} x ${width} what its own patch gives`, async (t, network) => {
+    const { dense, perPatch } = await evaluate(t, network, height, width);
+    const pixels = height * width;
+    assert.equal(dense.length, 3 * pixels);
+    for (let i = 0; i < pixels; i++) {
+      for (let c = 0; c < 3; c++) {
+        const difference = Math.abs(dense[c * pixels + i]! - perPatch[3 * i + c]!);
+        assert.ok(difference <= 1e-6, `class ${c} of pixel ${i} differs by ${difference}`);
+      }
+    }
+    assert.ok(pixels === 1 || new Set(dense).size > pixels, "different pixels should differ");
+  });
+}
+
+testBothNetworks("gives probabilities that sum to 1 at every pixel", async (t, network) => {
+  const { dense } = await evaluate(t, network, 8, 11);
+  for (let i = 0; i < 88; i++) assert.ok(Math.abs(dense[i]! + dense[88 + i]! + dense[176 + i]! - 1) < 1e-6);
+});
+
+test("refuses parameters of another network", () => {
+  const refused = { name: "DomainError", kind: "invalidArgument", reason: "PARAMETERS_INVALID" };
+  assert.throws(() => denseGraph(NETWORKS.default, testParameters(NETWORKS.other), CHANNEL_MEANS), refused);
+});

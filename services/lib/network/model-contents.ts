@@ -1,0 +1,77 @@
+/** @file What a stored model holds beside its graph, and reading it back. */
+import { DomainError, invalid } from "../errors.ts";
+import { ModelProto, type TensorProto, TensorProto_DataType } from "../proto/third_party/onnx/onnx.ts";
+import { type NetworkDescription, parseNetwork } from "./network-description.ts";
+import { layoutSize, parameterLayout } from "./parameters.ts";
+
+/** All that a trained network is. */
+export interface ModelContents {
+  readonly network: NetworkDescription;
+  /** The flat vector of `parameterLayout`. */
+  readonly parameters: Float32Array;
+  /** The training data's mean of red, green and blue, 0..255. */
+  readonly channelMeans: Float32Array;
+}
+
+/** The names under which a model keeps the description (a metadata property) and the means (an initializer). */
+export const MODEL_NAMES = { network: "radhical.network", channelMeans: "channelMeans" } as const;
+
+/** Checks the arrays against the network. Throws invalidArgument PARAMETERS_INVALID. */
+export function checkContents(network: NetworkDescription, parameters: Float32Array, channelMeans: Float32Array): void {
+  const size = layoutSize(parameterLayout(network));
+  if (parameters.length !== size) {
+    throw invalid("PARAMETERS_INVALID", `Cannot use ${parameters.length} parameters: the network has ${size}`);
+  }
+  if (channelMeans.length !== network.channels) {
+    throw invalid(
+      "PARAMETERS_INVALID",
+      `Cannot use ${channelMeans.length} channel means: there are ${network.channels}`,
+    );
+  }
+}
+
+/** Returns what `patchGraph` put into `model`. Throws invalidArgument MODEL_UNREADABLE for anything else. */
+export function readModel(model: Uint8Array): ModelContents {
+  const { graph, metadataProps } = decode(model);
+  const description = metadataProps.find(({ key }) => key === MODEL_NAMES.network)?.value;
+  if (description === undefined) throw unreadable(`it has no property "${MODEL_NAMES.network}"`);
+  const network = readNetwork(description);
+  const tensors = new Map(graph?.initializer.map((tensor) => [tensor.name, tensor]));
+
+  const layout = parameterLayout(network);
+  const parameters = new Float32Array(layoutSize(layout));
+  for (const { name, shape, offset } of layout) parameters.set(floats(name, tensors.get(name), shape), offset);
+  const means = tensors.get(MODEL_NAMES.channelMeans);
+  return { network, parameters, channelMeans: floats(MODEL_NAMES.channelMeans, means, [network.channels]) };
+}
+
+function decode(model: Uint8Array): ModelProto {
+  try {
+    return ModelProto.decode(model);
+  } catch (cause) {
+    throw unreadable("it is not an ONNX file", cause);
+  }
+}
+
+function readNetwork(description: string): NetworkDescription {
+  try {
+    return parseNetwork(JSON.parse(description));
+  } catch (cause) {
+    if (!(cause instanceof DomainError || cause instanceof SyntaxError)) throw cause;
+    throw unreadable(cause.message, cause);
+  }
+}
+
+/** The elements of an initializer, copied out: a file's bytes need not be aligned to four. */
+function floats(name: string, tensor: TensorProto | undefined, shape: readonly number[]): Float32Array {
+  const size = shape.reduce((product, dim) => product * dim, 1);
+  const matches =
+    tensor?.dataType === TensorProto_DataType.FLOAT &&
+    tensor.rawData?.byteLength === size * Float32Array.BYTES_PER_ELEMENT &&
+    tensor.dims.join() === shape.join();
+  if (!matches) throw unreadable(`it has no float32 tensor "${name}" of shape [${shape.join(", ")}]`);
+  return new Float32Array(Uint8Array.from(tensor.rawData!).buffer);
+}
+
+const unreadable = (why: string, cause?: unknown) =>
+  invalid("MODEL_UNREADABLE", `Cannot read the model: ${why}`, cause);

@@ -1,0 +1,97 @@
+/** @file A network as data (METHOD.md 4): reading it, checking it, and following a patch's shape through its layers. */
+import { z } from "zod";
+import { invalid } from "../errors.ts";
+import { Layer, type Shape } from "./layers.ts";
+import type { ParameterShape } from "./operators/operator.ts";
+import { operatorOf } from "./operators/table.ts";
+
+const Network = z.strictObject({
+  version: z.literal(1),
+  patchSizePx: z.literal(32),
+  /** The index, in both axes, of the pixel that a patch classifies. */
+  classifiedPx: z.literal(16),
+  channels: z.literal(3),
+  classes: z.literal(3),
+  /** What pixel values are multiplied by after the channel means are subtracted. */
+  inputScale: z.number().positive(),
+  layers: z.array(Layer).min(1).max(64),
+});
+
+/** A network's description, version 1: patch [3, 32, 32] of RGB bytes in, logits of three classes out. */
+export type NetworkDescription = z.infer<typeof Network>;
+
+/** A layer with the shapes that one patch has before and after it, and the parameters that it needs there. */
+export interface PlacedLayer {
+  readonly layer: Layer;
+  readonly input: Shape;
+  readonly output: Shape;
+  readonly parameters: readonly ParameterShape[];
+}
+
+/** The default network of METHOD.md 4: 32-28-14-10-5-1 pixels, 83,683 parameters. */
+export const DEFAULT_NETWORK: NetworkDescription = {
+  version: 1,
+  patchSizePx: 32,
+  classifiedPx: 16,
+  channels: 3,
+  classes: 3,
+  inputScale: 1 / 255,
+  layers: [
+    { type: "conv", kernelPx: 5, channels: 32 },
+    { type: "relu" },
+    { type: "maxPool", sizePx: 2 },
+    { type: "conv", kernelPx: 5, channels: 32 },
+    { type: "relu" },
+    { type: "maxPool", sizePx: 2 },
+    { type: "conv", kernelPx: 5, channels: 64 },
+    { type: "relu" },
+    { type: "conv", kernelPx: 1, channels: 64 },
+    { type: "relu" },
+    { type: "conv", kernelPx: 1, channels: 3 },
+  ],
+};
+
+/**
+ * Returns the network that `json` (parsed JSON) describes. Throws invalidArgument NETWORK_INVALID that names the layer
+ * and the problem: each layer must fit the shape it gets, and the last is a convolution to 3 channels of exactly 1 px.
+ */
+export function parseNetwork(json: unknown): NetworkDescription {
+  const parsed = Network.safeParse(json);
+  if (!parsed.success) {
+    throw invalid("NETWORK_INVALID", `Cannot read the network: ${parsed.error.issues.map(describeIssue).join("; ")}`);
+  }
+  const network = parsed.data;
+  const last = placeLayers(network).at(-1)!;
+  const name = layerName(network.layers.length - 1, last.layer);
+  if (last.layer.type !== "conv" || last.output.channels !== network.classes) {
+    throw problem(name, `the last layer must be a "conv" with ${network.classes} channels`);
+  }
+  if (last.output.sidePx !== 1) {
+    throw problem(name, `a patch must come to a side of 1 px, but it comes to ${last.output.sidePx} px`);
+  }
+  return network;
+}
+
+/** Returns the layers with the shapes that a patch has around them. Throws NETWORK_INVALID where a layer does not fit. */
+export function placeLayers({ channels, patchSizePx, layers }: NetworkDescription): readonly PlacedLayer[] {
+  let input: Shape = { channels, sidePx: patchSizePx };
+  return layers.map((layer, index) => {
+    const operator = operatorOf(layer);
+    const output = operator.outputShape(layer, input);
+    if ("problem" in output) throw problem(layerName(index, layer), output.problem);
+    const placed = { layer, input, output, parameters: operator.parameters(layer, input) };
+    input = output;
+    return placed;
+  });
+}
+
+const layerName = (index: number, layer: Layer): string => `layer ${index + 1} ("${layer.type}")`;
+
+const problem = (name: string, what: string) => invalid("NETWORK_INVALID", `Cannot use the network: ${name}: ${what}`);
+
+/** One of zod's findings; a layer is counted from 1, as in the other messages. */
+function describeIssue({ path, message }: z.core.$ZodIssue): string {
+  const [first, index, ...rest] = path;
+  const place = first === "layers" && typeof index === "number" ? [`layer ${index + 1}`, ...rest] : path;
+  return `${place.join(".") || "the whole"}: ${message}`;
+}

@@ -1,0 +1,50 @@
+/** @file Patches of one image and level in one object: a WebDataset-style tar, `<name>.rgb` then `<name>.cls` per patch. */
+import { corrupt, readTar, type TarEntry, writeTar } from "./ustar.ts";
+
+/** Side of a patch. */
+export const PATCH_PX = 32;
+
+/** Bytes of a patch's pixels: three planes (R, G, B) of 32 x 32. */
+export const PATCH_BYTES = 3 * PATCH_PX * PATCH_PX;
+
+/** A stored patch (METHOD.md 1). */
+export interface Patch {
+  /** Letters, digits, "_" and "-", at most 96: readers of WebDataset part name and kind at the first dot. */
+  readonly name: string;
+  /** The label of the list files, 0 to 255. */
+  readonly label: number;
+  /** Planar RGB, 3 x 32 x 32. */
+  readonly pixels: Uint8Array;
+}
+
+/** Returns the shard of the patches in their order; the same patches give the same bytes. Throws RangeError on a bad patch. */
+export const writeShard = (patches: readonly Patch[]): Uint8Array => writeTar(patches.flatMap(entriesOf));
+
+/** Returns the patches of a shard in their order; their pixels are views of its bytes. Throws dataLoss SHARD_CORRUPT. */
+export const readShard = (bytes: Uint8Array): Patch[] => {
+  const entries = readTar(bytes);
+  const patches: Patch[] = [];
+  for (let i = 0; i < entries.length; i += 2) patches.push(patchOf(entries[i]!, entries[i + 1], i));
+  return patches;
+};
+
+const entriesOf = ({ name, label, pixels }: Patch): TarEntry[] => {
+  const isLabel = Number.isInteger(label) && label >= 0 && label <= 255;
+  if (!/^[\w-]{1,96}$/.test(name) || !isLabel || pixels.length !== PATCH_BYTES) {
+    throw new RangeError(`Cannot store patch "${name}" with label ${label} and ${pixels.length} bytes of pixels`);
+  }
+  return [
+    { name: `${name}.rgb`, data: pixels },
+    { name: `${name}.cls`, data: Buffer.from(String(label), "latin1") },
+  ];
+};
+
+const patchOf = (rgb: TarEntry, cls: TarEntry | undefined, index: number): Patch => {
+  const name = rgb.name.slice(0, -".rgb".length);
+  const label = cls === undefined ? "" : Buffer.from(cls.data).toString("latin1");
+  const isPair = rgb.name === `${name}.rgb` && cls?.name === `${name}.cls`;
+  if (!isPair || rgb.data.length !== PATCH_BYTES || !/^\d{1,3}$/.test(label)) {
+    throw corrupt(`entry ${index}`, `"${rgb.name}" is not a patch of ${PATCH_BYTES} bytes followed by its label`);
+  }
+  return { name, label: Number(label), pixels: rgb.data };
+};

@@ -1,0 +1,143 @@
+/** @file The queue port inside one process, for the embedded system. */
+import { type AttemptsFolder, openAttemptsFolder } from "./attempts-folder.ts";
+import { type DeliverContext, deliver, pause } from "./deliver.ts";
+import { type Claim, Topic } from "./in-process-topic.ts";
+import type { ConsumeOptions, Consumer, Queue, QueueLog } from "./queue.ts";
+import { checkSizes, closedQueue, unknownTopic, withDeadLetterTopics } from "./rules.ts";
+
+/** Rest before a message is delivered again whose attempt could not be written. */
+const LEDGER_PAUSE_MS = 1000;
+
+export interface InProcessQueueOptions {
+  /** Where attempts are remembered across the death of the process; used by one process at a time. */
+  readonly folder: string;
+  readonly log?: QueueLog;
+}
+
+/**
+ * Opens a queue whose messages live in memory and end with the process; only attempts outlive it, in `folder`. What
+ * was published and not done has to be published again after a restart, with the same key, value and `job` header.
+ */
+export async function openInProcessQueue({ folder, log }: InProcessQueueOptions): Promise<Queue> {
+  const attempts = await openAttemptsFolder(folder);
+  const topics = new Map<string, Topic>();
+  const members = new Set<Member>();
+  let closed = false;
+
+  const find = (action: string, name: string): Topic => {
+    if (closed) throw closedQueue(action.replace(/ (to|from)$/, ""));
+    const topic = topics.get(name);
+    if (topic === undefined) throw unknownTopic(action, name);
+    return topic;
+  };
+  const wakeAll = () => {
+    for (const member of members) member.wake();
+  };
+
+  const queue: Queue = {
+    async ensureTopics(names) {
+      for (const name of withDeadLetterTopics(names)) if (!topics.has(name)) topics.set(name, new Topic());
+    },
+    async publish(name, messages) {
+      const topic = find("publish to", name);
+      checkSizes(name, messages);
+      // Copied, so that a caller who reuses a buffer cannot change what is on its way.
+      for (const { key, value, headers } of messages) {
+        topic.publish({ key, value: value.slice(), headers: { ...headers } });
+      }
+      wakeAll();
+    },
+    async consume(options) {
+      const sources = options.topics.map((name) => ({ name, backlog: find("consume from", name).join(options.group) }));
+      const member = startMember(sources, options, attempts, { publish: queue.publish, log }, wakeAll);
+      members.add(member);
+      member.wake();
+      const stop = async () => {
+        await member.stop();
+        members.delete(member);
+      };
+      return { failed: new Promise<Error>(() => undefined), stop } satisfies Consumer;
+    },
+    async close() {
+      closed = true;
+      await Promise.all([...members].map((member) => member.stop()));
+      members.clear();
+    },
+  };
+  return queue;
+}
+
+interface Source {
+  readonly name: string;
+  readonly backlog: { take(): Claim | undefined };
+}
+
+interface Member {
+  /** Takes messages while there are any and it has room. */
+  wake(): void;
+  stop(): Promise<void>;
+}
+
+function startMember(
+  sources: readonly Source[],
+  options: ConsumeOptions,
+  attempts: AttemptsFolder,
+  context: DeliverContext,
+  wakeAll: () => void,
+): Member {
+  const running = new Set<Promise<void>>();
+  const stopping = new AbortController();
+  const concurrency = options.concurrency ?? 1;
+  let turn = 0;
+
+  const take = (): { topic: string; claim: Claim } | undefined => {
+    // Topics take turns, so that a long backlog in one does not hold up the others.
+    for (let tried = 0; tried < sources.length; tried++) {
+      const source = sources[turn++ % sources.length]!;
+      const claim = source.backlog.take();
+      if (claim !== undefined) return { topic: source.name, claim };
+    }
+    return undefined;
+  };
+
+  const handle = async (topic: string, claim: Claim): Promise<void> => {
+    const { message } = claim;
+    const { tally, record, forget } = attempts(options.group, topic, message);
+    const inHand = {
+      topic,
+      message,
+      tally,
+      record,
+      signal: stopping.signal,
+      commit: forget,
+      heartbeat: async () => {},
+    };
+    const outcome = await deliver(inHand, options, context).catch(async (thrown: unknown) => {
+      context.log?.error({ err: thrown, topic, group: options.group }, "cannot record attempt, delivering again");
+      await pause(LEDGER_PAUSE_MS, stopping.signal);
+      return "released" as const;
+    });
+    if (outcome === "done") claim.done();
+    else claim.release();
+  };
+
+  const wake = () => {
+    while (!stopping.signal.aborted && running.size < concurrency) {
+      const next = take();
+      if (next === undefined) return;
+      const task: Promise<void> = handle(next.topic, next.claim).finally(() => {
+        running.delete(task);
+        wakeAll();
+      });
+      running.add(task);
+    }
+  };
+
+  return {
+    wake,
+    async stop() {
+      stopping.abort();
+      await Promise.all(running);
+    },
+  };
+}

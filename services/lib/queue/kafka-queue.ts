@@ -1,0 +1,170 @@
+/** @file The queue port on Kafka, by kafkajs; nothing outside this folder knows it. */
+import { type Kafka, Partitioners, type Producer } from "kafkajs";
+import { createKafkaClient, onBrokers, onFreshTopics } from "./kafka-client.ts";
+import { startKafkaMember } from "./kafka-consumer.ts";
+import type { Consumer, Message, Queue, QueueLog } from "./queue.ts";
+import { checkSizes, closedQueue, unknownTopic, withDeadLetterTopics } from "./rules.ts";
+
+const DEFAULT_PARTITIONS = 12;
+const DEFAULT_SESSION_TIMEOUT_MS = 30_000;
+/** A request's messages for a partition travel as one batch, which has to stay below the broker's 1 MiB. */
+const MAX_REQUEST_BYTES = 1_000_000;
+/** Room for a record's own fields, generously. */
+const RECORD_OVERHEAD_BYTES = 64;
+
+export interface KafkaQueueOptions {
+  /** "host:port" each; one that answers is enough to find the others. */
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  /** Of topics this queue creates; the most members of a group that can work at a time. Default 12. */
+  readonly partitions?: number;
+  /** Of topics this queue creates; default: the brokers' own. */
+  readonly replicationFactor?: number;
+  /** Put before the name of every group. */
+  readonly groupPrefix?: string;
+  /** A worker that says nothing for this long is taken for dead; the brokers allow 6 s to 30 min. Default 30 s. */
+  readonly sessionTimeoutMs?: number;
+  /** Gets kafkajs's warnings and dead letters; without it the adapter is silent. */
+  readonly log?: QueueLog;
+}
+
+/** Opens a queue on Kafka and connects to it. Throws unavailable (QUEUE_UNAVAILABLE) naming the brokers. */
+export async function openKafkaQueue(options: KafkaQueueOptions): Promise<Queue> {
+  const { brokers, log } = options;
+  const kafka = createKafkaClient(options);
+  const admin = kafka.admin();
+  const producing = createSender(kafka);
+  const known = new Set<string>();
+  const members = new Set<Consumer>();
+  let closed = false;
+
+  const refreshTopics = async () => {
+    for (const topic of await admin.listTopics()) known.add(topic);
+  };
+  const requireTopic = async (action: string, topic: string) => {
+    if (closed) throw closedQueue(action.replace(/ (to|from)$/, ""));
+    if (known.has(topic)) return;
+    await refreshTopics();
+    if (!known.has(topic)) throw unknownTopic(action, topic);
+  };
+
+  await onBrokers("open queue", brokers, async () => {
+    try {
+      await admin.connect();
+      await refreshTopics();
+    } catch (thrown) {
+      await admin.disconnect();
+      throw thrown;
+    }
+  });
+
+  const queue: Queue = {
+    ensureTopics: (topics) =>
+      onBrokers(`create topics "${topics.join(",")}"`, brokers, async () => {
+        const all = withDeadLetterTopics(topics);
+        if (all.some((topic) => !known.has(topic))) await refreshTopics();
+        const missing = all.filter((topic) => !known.has(topic));
+        if (missing.length === 0) return;
+        const layout = {
+          numPartitions: options.partitions ?? DEFAULT_PARTITIONS,
+          ...(options.replicationFactor === undefined ? {} : { replicationFactor: options.replicationFactor }),
+        };
+        const topicsToCreate = missing.map((topic) => ({ topic, ...layout }));
+        await admin.createTopics({ topics: topicsToCreate, waitForLeaders: false });
+        await onFreshTopics(() => admin.fetchTopicMetadata({ topics: missing }));
+        for (const topic of missing) known.add(topic);
+      }),
+    publish: (topic, messages) =>
+      onBrokers(`publish to topic "${topic}"`, brokers, async () => {
+        await requireTopic("publish to", topic);
+        checkSizes(topic, messages);
+        for (const part of inRequests(messages)) await producing.send(topic, part);
+      }),
+    consume: (consumeOptions) =>
+      onBrokers(`consume as group "${consumeOptions.group}"`, brokers, async () => {
+        for (const topic of consumeOptions.topics) await requireTopic("consume from", topic);
+        const groupId = `${options.groupPrefix ?? ""}${consumeOptions.group}`;
+        const sessionTimeoutMs = options.sessionTimeoutMs ?? DEFAULT_SESSION_TIMEOUT_MS;
+        const context = { publish: queue.publish, log };
+        const setup = { address: options, admin, groupId, sessionTimeoutMs, context };
+        const member = await startKafkaMember(setup, consumeOptions);
+        members.add(member);
+        const stop = () => member.stop().finally(() => members.delete(member));
+        return { failed: member.failed, stop };
+      }),
+    async close() {
+      closed = true;
+      await onBrokers("close queue", brokers, async () => {
+        await Promise.all([...members].map((member) => member.stop()));
+        await producing.close();
+        await admin.disconnect();
+      });
+    },
+  };
+  return queue;
+}
+
+/**
+ * Sends by an idempotent producer with acknowledgement of all replicas (kafkajs's default). After a failure the
+ * next send opens a new producer: the old one may number its batches differently from the broker from then on.
+ */
+function createSender(kafka: Kafka) {
+  let current: Promise<Producer> | undefined;
+  const connect = async () => {
+    const producer = kafka.producer({
+      idempotent: true,
+      allowAutoTopicCreation: false,
+      createPartitioner: Partitioners.DefaultPartitioner,
+    });
+    await producer.connect();
+    return producer;
+  };
+  return {
+    async send(topic: string, messages: readonly Message[]): Promise<void> {
+      current ??= connect();
+      const mine = current;
+      try {
+        const producer = await mine;
+        await producer.send({ topic, messages: messages.map(encodeMessage) });
+      } catch (thrown) {
+        if (current === mine) {
+          current = undefined;
+          await mine.then((producer) => producer.disconnect()).catch(() => undefined);
+        }
+        throw thrown;
+      }
+    },
+    async close(): Promise<void> {
+      await (await current)?.disconnect();
+    },
+  };
+}
+
+const encodeMessage = ({ key, value, headers }: Message) => ({
+  key,
+  value: Buffer.from(value.buffer, value.byteOffset, value.byteLength),
+  headers: { ...headers },
+});
+
+/** Yields the messages in order, in parts that fit a request. */
+function* inRequests(messages: readonly Message[]): Iterable<readonly Message[]> {
+  let part: Message[] = [];
+  let bytes = 0;
+  for (const message of messages) {
+    const size = sizeOf(message);
+    if (part.length > 0 && bytes + size > MAX_REQUEST_BYTES) {
+      yield part;
+      part = [];
+      bytes = 0;
+    }
+    part.push(message);
+    bytes += size;
+  }
+  if (part.length > 0) yield part;
+}
+
+function sizeOf({ key, value, headers }: Message): number {
+  let size = RECORD_OVERHEAD_BYTES + Buffer.byteLength(key) + value.byteLength;
+  for (const [name, text] of Object.entries(headers ?? {})) size += Buffer.byteLength(name) + Buffer.byteLength(text);
+  return size;
+}

@@ -1,0 +1,38 @@
+/** @file Rules that both adapters apply before anything is sent. */
+import { DomainError, invalid } from "../errors.ts";
+import { deadLetterTopic, MAX_VALUE_BYTES, type Message } from "./queue.ts";
+
+const DEAD_LETTER_SUFFIX = deadLetterTopic("");
+
+/** Returns the topics with the dead-letter topic of each; a dead-letter topic has none of its own. */
+export const withDeadLetterTopics = (topics: readonly string[]): readonly string[] => [
+  ...new Set(
+    topics.flatMap((topic) => (topic.endsWith(DEAD_LETTER_SUFFIX) ? [topic] : [topic, deadLetterTopic(topic)])),
+  ),
+];
+
+/** Returns the failure of an operation on a topic that nobody created. */
+export const unknownTopic = (action: string, topic: string): DomainError =>
+  new DomainError(
+    "failedPrecondition",
+    "UNKNOWN_TOPIC",
+    `Cannot ${action} topic "${topic}": call ensureTopics for it first`,
+    {
+      info: { topic },
+    },
+  );
+
+/** Returns the failure of an operation on a queue after `close()`. */
+export const closedQueue = (action: string): DomainError =>
+  new DomainError("failedPrecondition", "QUEUE_CLOSED", `Cannot ${action}: the queue is closed`);
+
+/** Throws invalidArgument (MESSAGE_TOO_LARGE) if a value is over the limit: pixels belong in the object store. */
+export function checkSizes(topic: string, messages: readonly Message[]): void {
+  const large = messages.find(({ value }) => value.byteLength > MAX_VALUE_BYTES);
+  if (large === undefined) return;
+  throw invalid(
+    "MESSAGE_TOO_LARGE",
+    `Cannot publish message "${large.key}" of ${large.value.byteLength} bytes to topic "${topic}": ` +
+      `the limit is ${MAX_VALUE_BYTES}; put the content into the object store and send its key`,
+  );
+}

@@ -1,0 +1,23 @@
+/** @file What the main thread and a runtime worker say to each other. Every request but `stop` gets one reply. */
+import type { Tensors } from "./tensor.ts";
+
+/** How a worker's sessions are made; its `workerData`. */
+export interface WorkerSettings {
+  readonly threads: number;
+  readonly providers: readonly string[];
+}
+
+/** Work for a worker. It does one after the other, in the order they were sent. */
+export type Request =
+  | { readonly kind: "create"; readonly session: number; readonly model: Uint8Array }
+  | { readonly kind: "run"; readonly session: number; readonly feeds: Tensors; readonly outputs: readonly string[] }
+  | { readonly kind: "release"; readonly session: number };
+
+/** To the worker; `stop` ends it once everything sent before is done. */
+export type ToWorker = { readonly kind: "request"; readonly id: number; readonly request: Request } | { kind: "stop" };
+
+/** From the worker: `ready` once ONNX Runtime is loaded, then replies. A run's reply has outputs. */
+export type FromWorker =
+  | { readonly kind: "ready"; readonly version: string }
+  | { readonly kind: "done"; readonly id: number; readonly outputs: Tensors }
+  | { readonly kind: "failed"; readonly id: number; readonly message: string };

@@ -1,0 +1,14 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { computeClass, instructionSet } from "./provider.ts";
+
+test("names the widest vector extension of the processor", () => {
+  assert.equal(instructionSet(new Set(["sse2", "avx", "avx2"])), "avx2");
+  assert.equal(instructionSet(new Set(["avx2", "avx512f", "avx512_vnni"])), "avx512_vnni");
+  assert.equal(instructionSet(new Set(["fp", "asimd"])), "asimd");
+  assert.equal(instructionSet(new Set()), process.arch);
+});
+
+test("puts the first provider and the version into the compute class", () => {
+  assert.match(computeClass(["cuda", "cpu"], "1.30.0"), /^cuda\/A\/.+\/ort-1\.30\.0$/);
+});

@@ -1,0 +1,86 @@
+/**
+ * @file The script of a runtime worker: ONNX Runtime's sessions live here because its `run` and `create` hold their
+ * thread for as long as they take. It ends by the message `stop` only: ending the thread during a run aborts the process.
+ */
+import { parentPort, workerData } from "node:worker_threads";
+import * as ort from "onnxruntime-node";
+import type { FromWorker, Request, ToWorker, WorkerSettings } from "./messages.ts";
+import { detach, isElementType, type Tensor, type Tensors } from "./tensor.ts";
+
+if (parentPort === null) throw new Error("runtime-worker is a worker's script; open a runtime instead");
+const port = parentPort;
+const settings = workerData as WorkerSettings;
+const sessions = new Map<number, ort.InferenceSession>();
+
+/** Fatal only: failures reach the caller as errors, a second copy on stderr helps nobody. */
+const LOG_SEVERITY = 4;
+
+const SESSION_OPTIONS: ort.InferenceSession.SessionOptions = {
+  executionProviders: [...settings.providers],
+  intraOpNumThreads: settings.threads,
+  interOpNumThreads: 1,
+  executionMode: "sequential",
+  graphOptimizationLevel: "all",
+  enableCpuMemArena: true,
+  logSeverityLevel: LOG_SEVERITY,
+  // spinning would burn the cores that other workers need; denormals make late training steps many times slower
+  extra: { session: { intra_op: { allow_spinning: "0" }, set_denormal_as_zero: "1" } },
+};
+
+async function perform(request: Request): Promise<Tensors> {
+  switch (request.kind) {
+    case "create":
+      sessions.set(request.session, await ort.InferenceSession.create(request.model, SESSION_OPTIONS));
+      return {};
+    case "run":
+      return run(sessionOf(request.session), request.feeds, request.outputs);
+    case "release":
+      await sessions.get(request.session)?.release();
+      sessions.delete(request.session);
+      return {};
+    default: {
+      const unreachable: never = request;
+      return unreachable;
+    }
+  }
+}
+
+function sessionOf(id: number): ort.InferenceSession {
+  const session = sessions.get(id);
+  if (session === undefined) throw new Error(`Cannot find session ${id} on this worker`);
+  return session;
+}
+
+async function run(session: ort.InferenceSession, feeds: Tensors, outputs: readonly string[]): Promise<Tensors> {
+  const inputs = Object.entries(feeds).map(([name, { type, data, dims }]) => [name, new ort.Tensor(type, data, dims)]);
+  const fetches = outputs.length > 0 ? outputs : session.outputNames;
+  const results: ort.InferenceSession.OnnxValueMapType = await session.run(Object.fromEntries(inputs), fetches);
+  return Object.fromEntries(Object.entries(results).map(([name, value]) => [name, toTensor(name, value)]));
+}
+
+function toTensor(name: string, { type, dims, data }: ort.Tensor): Tensor {
+  if (!isElementType(type)) throw new Error(`Cannot return output "${name}": its type is ${type}`);
+  return { type, dims: [...dims], data, transfer: true } as Tensor;
+}
+
+async function answer(id: number, request: Request): Promise<void> {
+  try {
+    const { tensors, transfers } = detach(await perform(request));
+    port.postMessage({ kind: "done", id, outputs: tensors } satisfies FromWorker, transfers);
+  } catch (thrown) {
+    const message = thrown instanceof Error ? thrown.message : String(thrown);
+    port.postMessage({ kind: "failed", id, message } satisfies FromWorker);
+  }
+}
+
+async function stop(): Promise<void> {
+  for (const session of sessions.values()) await session.release();
+  port.close();
+}
+
+/** One thing at a time, also where a request awaits something: a release must not overtake the run before it. */
+let last: Promise<void> = Promise.resolve();
+port.on("message", (message: ToWorker) => {
+  last = last.then(() => (message.kind === "stop" ? stop() : answer(message.id, message.request)));
+});
+port.postMessage({ kind: "ready", version: ort.env.versions.node ?? "unknown" } satisfies FromWorker);

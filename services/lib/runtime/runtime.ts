@@ -1,0 +1,71 @@
+/** @file Opens ONNX Runtime off the main thread: a fixed set of worker threads that hold sessions and run graphs. */
+import { DomainError, invalid } from "../errors.ts";
+import { computeClass, type Device, executionProviders } from "./provider.ts";
+import { createSession, type Session } from "./session.ts";
+import { startWorker } from "./worker-client.ts";
+
+/** How many threads compute: `workers` sessions run at once, each of them on `threadsPerWorker` threads. */
+export interface RuntimeOptions {
+  readonly workers: number;
+  readonly threadsPerWorker: number;
+  readonly device: Device;
+}
+
+/** An open ONNX Runtime. */
+export interface Runtime {
+  /** Name of the class within which results are promised to be identical bytes (METHOD.md 4). */
+  readonly computeClass: string;
+  /**
+   * Returns a session of an ONNX model. A pinned one lives on one worker (for state that is worth keeping in one
+   * thread's caches); another is made on each worker when first needed there, and runs go to the least busy worker.
+   * Throws invalidArgument MODEL_UNREADABLE, failedPrecondition RUNTIME_CLOSED or unavailable RUNTIME_WORKER_DIED.
+   */
+  session(model: Uint8Array, options?: { readonly pinned?: boolean }): Promise<Session>;
+  /** Refuses new work, waits for the runs in flight and ends the workers. Repeatable. */
+  close(): Promise<void>;
+}
+
+// compiled beside this file; a URL is not rewritten by the compiler as an import would be
+const WORKER_SCRIPT = new URL("./runtime-worker.js", import.meta.url);
+
+/** Returns a runtime whose workers have all loaded ONNX Runtime. Throws unavailable RUNTIME_WORKER_DIED if one cannot. */
+export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
+  for (const count of [options.workers, options.threadsPerWorker]) {
+    if (!Number.isInteger(count) || count < 1) {
+      throw invalid(
+        "RUNTIME_OPTIONS_INVALID",
+        `Cannot open the runtime: "${count}" workers or threads, at least 1 needed`,
+      );
+    }
+  }
+  const settings = { threads: options.threadsPerWorker, providers: executionProviders(options.device) };
+  const starting = Array.from({ length: options.workers }, () => startWorker(settings, WORKER_SCRIPT));
+  const started = await Promise.allSettled(starting);
+  const workers = started.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+  const failure = started.find((result) => result.status === "rejected");
+  const stopAll = () => Promise.all(workers.map((worker) => worker.stop()));
+  const [first] = workers;
+  if (failure !== undefined || first === undefined) {
+    await stopAll();
+    throw failure?.reason;
+  }
+
+  let closing: Promise<unknown> | undefined;
+  let lastSession = 0;
+  const checkOpen = () => {
+    if (closing === undefined) return;
+    throw new DomainError("failedPrecondition", "RUNTIME_CLOSED", "Cannot compute: the runtime was closed");
+  };
+  return {
+    computeClass: computeClass(settings.providers, first.version),
+    async session(model, { pinned = false } = {}) {
+      checkOpen();
+      lastSession += 1;
+      return createSession({ id: lastSession, model, pinned, workers, checkOpen });
+    },
+    async close() {
+      closing ??= stopAll();
+      await closing;
+    },
+  };
+}

@@ -1,0 +1,85 @@
+/** @file A model on the runtime's workers: made where it is needed, run where there is least to do. */
+import { DomainError, invalid } from "../errors.ts";
+import { checkTensors, detach, type Tensors } from "./tensor.ts";
+import type { WorkerClient } from "./worker-client.ts";
+
+/** A loaded model. */
+export interface Session {
+  /**
+   * Returns the graph's outputs, all or the named ones; their memory belongs to the caller. A feed with `transfer` loses
+   * its memory to the run. Throws invalidArgument TENSOR_INVALID, failedPrecondition SESSION_RELEASED or RUNTIME_CLOSED,
+   * unavailable RUNTIME_WORKER_DIED, and ONNX Runtime's own message as a plain Error if the graph refuses its feeds.
+   */
+  run(feeds: Tensors, outputs?: readonly string[]): Promise<Tensors>;
+  /** Frees the model on every worker, after the runs in flight. Repeatable. */
+  release(): Promise<void>;
+}
+
+/** What a session is made of; `checkOpen` throws once the runtime is closed. */
+export interface SessionParts {
+  readonly id: number;
+  readonly model: Uint8Array;
+  readonly pinned: boolean;
+  readonly workers: readonly WorkerClient[];
+  readonly checkOpen: () => void;
+}
+
+/** Returns a session after its model was read on one worker. Throws invalidArgument MODEL_UNREADABLE. */
+export async function createSession({ id, model, pinned, workers, checkOpen }: SessionParts): Promise<Session> {
+  const kept = model.slice(); // the caller may reuse its bytes while another worker still has to read them
+  const loading = new Map<WorkerClient, Promise<unknown>>();
+  let releasing: Promise<void> | undefined;
+
+  /** Puts the model on `worker` unless it is there; a run sent after it finds the session, for a worker keeps order. */
+  const load = (worker: WorkerClient): Promise<unknown> => {
+    const known = loading.get(worker);
+    if (known !== undefined) return known;
+    const loaded = worker.request({ kind: "create", session: id, model: kept });
+    loading.set(worker, loaded);
+    loaded.catch(() => loading.delete(worker)); // the next run there tries again
+    return loaded;
+  };
+  const home = leastBusy(workers);
+  await load(home).catch(unreadable);
+  const places = pinned ? [home] : workers;
+
+  return {
+    async run(feeds, outputs = []) {
+      checkOpen();
+      if (releasing !== undefined) {
+        throw new DomainError("failedPrecondition", "SESSION_RELEASED", "Cannot run the model: it was released");
+      }
+      checkTensors(feeds);
+      const worker = leastBusy(places);
+      const { tensors, transfers } = detach(feeds);
+      const loaded = load(worker);
+      const ran = worker.request({ kind: "run", session: id, feeds: tensors, outputs }, transfers);
+      // both are awaited at once: if the model cannot be loaded the run fails too, and neither failure goes unseen
+      const [, result] = await Promise.all([loaded, ran]);
+      return result;
+    },
+    async release() {
+      releasing ??= releaseOn([...loading.keys()], id);
+      await releasing;
+    },
+  };
+}
+
+/** The worker with the fewest requests in hand. Throws the RUNTIME_WORKER_DIED of a dead one if none is alive. */
+function leastBusy(workers: readonly WorkerClient[]): WorkerClient {
+  const alive = workers.filter((worker) => worker.isAlive);
+  const [first, ...others] = alive.length > 0 ? alive : workers; // a dead worker's request tells how it died
+  if (first === undefined) throw new Error("A runtime has at least one worker");
+  return others.reduce((least, worker) => (worker.pending < least.pending ? worker : least), first);
+}
+
+function unreadable(cause: unknown): never {
+  if (cause instanceof DomainError) throw cause;
+  const why = cause instanceof Error ? cause.message : String(cause);
+  throw invalid("MODEL_UNREADABLE", `Cannot read the ONNX model: ${why}`, cause);
+}
+
+async function releaseOn(workers: readonly WorkerClient[], session: number): Promise<void> {
+  const alive = workers.filter((worker) => worker.isAlive);
+  await Promise.all(alive.map((worker) => worker.request({ kind: "release", session })));
+}

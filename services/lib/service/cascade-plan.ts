@@ -1,0 +1,77 @@
+/** @file A cascade as its levels are walked: checked once where it is submitted, read alike wherever it is worked on. */
+import { invalid } from "../errors.ts";
+import { blockSide, checkReductions, checkTile, defaultTile } from "../method/blocks.ts";
+import { type CascadeThresholds, checkThresholds, type LevelThresholds } from "../method/cascade.ts";
+import type { LevelModel } from "../proto/radhical/v1/inference.ts";
+import { type Cascade, SegmentationMode } from "../proto/radhical/v1/segmentation.ts";
+import type { LevelThresholds as LevelThresholdsMessage } from "../proto/radhical/v1/tuning.ts";
+import { MAX_LEVELS } from "./level-topics.ts";
+
+export interface CascadePlan {
+  /** Levels to compute, coarsest first. */
+  readonly levels: readonly LevelModel[];
+  /** The finest of them. */
+  readonly endsAt: number;
+  /** Reductions of all levels, finest first: they fix the block grid. */
+  readonly reductions: readonly number[];
+  readonly thresholds: CascadeThresholds;
+  /** Level-1 pixels. */
+  readonly tile: number;
+  readonly blockSide: number;
+  readonly isNaive: boolean;
+}
+
+/** Returns thresholds as the method takes them, index = level - 1. */
+export function thresholdsOf(messages: readonly LevelThresholdsMessage[]): LevelThresholds[] {
+  const thresholds: LevelThresholds[] = [];
+  for (const { level, lower, upper, final } of messages) thresholds[level - 1] = { lower, upper, final };
+  return Array.from(thresholds, (entry) => entry ?? {});
+}
+
+/** Returns thresholds as messages carry them. */
+export const thresholdMessages = (thresholds: CascadeThresholds): LevelThresholdsMessage[] =>
+  thresholds.map(({ lower, upper, final }, i) => ({ level: i + 1, lower, upper, final }));
+
+/** Returns models sorted from the finest; throws LEVELS_INVALID unless they are levels 1, 2, … without a gap. */
+export function checkLevels(models: readonly LevelModel[]): LevelModel[] {
+  const sorted = models.toSorted((a, b) => a.level - b.level);
+  const hasGap = sorted.some(({ level }, i) => level !== i + 1);
+  if (sorted.length === 0 || hasGap || sorted.length > MAX_LEVELS) {
+    const given = sorted.map(({ level }) => level).join(", ");
+    throw invalid(
+      "LEVELS_INVALID",
+      `Cannot use models of levels "${given}": give one for each level from 1, at most ${MAX_LEVELS}`,
+    );
+  }
+  checkReductions(sorted.map(({ reduction }) => reduction));
+  return sorted;
+}
+
+/** Returns the side of a tile; 0 asks for the default. Throws TILE_INVALID. */
+export function tileSide(tile: number, reductions: readonly number[]): number {
+  if (tile === 0) return defaultTile(reductions);
+  checkTile(tile, reductions);
+  return tile;
+}
+
+/** Returns the plan of a cascade. Throws LEVELS_INVALID, REDUCTIONS_INVALID, TILE_INVALID, THRESHOLDS_INVALID or MODE_MISSING. */
+export function planCascade(cascade: Cascade): CascadePlan {
+  const models = checkLevels(cascade.models);
+  const reductions = models.map(({ reduction }) => reduction);
+  const thresholds = thresholdsOf(cascade.thresholds);
+  if (cascade.mode === SegmentationMode.SEGMENTATION_MODE_UNSPECIFIED) {
+    throw invalid("MODE_MISSING", "Cannot segment without a mode: cascade, dense or naive");
+  }
+  const levels = cascade.mode === SegmentationMode.SEGMENTATION_MODE_CASCADE ? models.toReversed() : models.slice(0, 1);
+  const endsAt = levels.at(-1)?.level ?? 1;
+  checkThresholds(thresholds, levels.length, endsAt);
+  return {
+    levels,
+    endsAt,
+    reductions,
+    thresholds,
+    tile: tileSide(cascade.tile, reductions),
+    blockSide: blockSide(reductions),
+    isNaive: cascade.mode === SegmentationMode.SEGMENTATION_MODE_NAIVE,
+  };
+}

@@ -1,0 +1,62 @@
+/** @file Configuration: the environment, read once in `main.ts`, checked whole, handed on as a plain object. */
+import { z } from "zod";
+import { invalid } from "../errors.ts";
+
+const port = z.coerce.number().int().min(0).max(65_535);
+const count = z.coerce.number().int().min(1);
+
+/** What every process reads. An empty variable counts as unset. */
+export const ServiceConfig = z
+  .object({
+    RADHICAL_LISTEN: z
+      .string()
+      .regex(/^.+:\d+$/, 'must be "host:port", for instance "127.0.0.1:50051"')
+      .default("127.0.0.1:50051"),
+    RADHICAL_TOKEN: z.string().min(16, "must have at least 16 characters").optional(),
+    RADHICAL_OBJECTS: z.string().default(".radhical"),
+    RADHICAL_LOG_LEVEL: z.enum(["error", "warn", "info", "debug", "silent"]).default("info"),
+    RADHICAL_WORKERS: count.optional(),
+    RADHICAL_DEVICE: z.enum(["auto", "cpu"]).default("auto"),
+    RADHICAL_MAX_UPLOAD_BYTES: count.default(4 * 2 ** 30),
+    RADHICAL_MAX_IMAGE_PIXELS: count.default(1_000_000_000),
+    KAFKA_BROKERS: z.string().optional(),
+    S3_ENDPOINT: z.url().optional(),
+    S3_REGION: z.string().default("us-east-1"),
+    S3_BUCKET: z.string().default("radhical"),
+    S3_ACCESS_KEY: z.string().optional(),
+    S3_SECRET_KEY: z.string().optional(),
+  })
+  .transform((env) => ({
+    listen: {
+      host: env.RADHICAL_LISTEN.replace(/:\d+$/, ""),
+      port: port.parse(env.RADHICAL_LISTEN.replace(/^.*:/, "")),
+    },
+    token: env.RADHICAL_TOKEN,
+    logLevel: env.RADHICAL_LOG_LEVEL,
+    runtime: { workers: env.RADHICAL_WORKERS, device: env.RADHICAL_DEVICE },
+    limits: { uploadBytes: env.RADHICAL_MAX_UPLOAD_BYTES, imagePixels: env.RADHICAL_MAX_IMAGE_PIXELS },
+    queue: env.KAFKA_BROKERS
+      ? ({ kind: "kafka", brokers: env.KAFKA_BROKERS.split(",").map((broker) => broker.trim()) } as const)
+      : ({ kind: "in-process" } as const),
+    objects: env.S3_ENDPOINT
+      ? ({
+          kind: "s3",
+          endpoint: env.S3_ENDPOINT,
+          region: env.S3_REGION,
+          bucket: env.S3_BUCKET,
+          accessKey: env.S3_ACCESS_KEY ?? "",
+          secretKey: env.S3_SECRET_KEY ?? "",
+        } as const)
+      : ({ kind: "folder", folder: env.RADHICAL_OBJECTS } as const),
+  }));
+
+export type ServiceConfig = z.output<typeof ServiceConfig>;
+
+/** Returns the checked configuration. Throws CONFIG_INVALID that lists every problem at once. */
+export function readConfig(env: Readonly<Record<string, string | undefined>>): ServiceConfig {
+  const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ""));
+  const parsed = ServiceConfig.safeParse(set);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+  throw invalid("CONFIG_INVALID", `Cannot start with these settings: ${problems.join("; ")}`);
+}

@@ -1,0 +1,63 @@
+/** @file Imported images by id: what is known of them, their pixels, their masks. */
+import { LRUCache } from "lru-cache";
+import { DomainError } from "../errors.ts";
+import { type ImageSource, openImage } from "../images/image-source.ts";
+import { type DecodedMask, decodeMask, type MaskInterpretation } from "../images/mask.ts";
+import { objectKey } from "../objects/object-key.ts";
+import type { ObjectStore } from "../objects/object-store.ts";
+import { ImportPurpose, MaskKind } from "../proto/radhical/v1/datasets.ts";
+import { ImageDescription } from "../proto/radhical/v1/work.ts";
+import { isId } from "./content-id.ts";
+
+const CACHE_BYTES = 512 * 2 ** 20;
+const PURPOSE_NAME: Partial<Record<ImportPurpose, string>> = {
+  [ImportPurpose.IMPORT_PURPOSE_IMAGE]: "image",
+  [ImportPurpose.IMPORT_PURPOSE_MASK]: "mask",
+};
+const INTERPRETATION: Partial<Record<MaskKind, MaskInterpretation>> = {
+  [MaskKind.MASK_KIND_AUTO]: "auto",
+  [MaskKind.MASK_KIND_BINARY]: "binary",
+  [MaskKind.MASK_KIND_LABELS]: "labels",
+};
+
+/** Returns the key of what is known of a file that was imported for a purpose. */
+export const descriptionKey = (id: string, purpose: ImportPurpose): string =>
+  objectKey("images", id, PURPOSE_NAME[purpose] ?? "image");
+
+export interface ImageStore {
+  /** Returns what is known of an imported file. Throws notFound IMAGE_NOT_FOUND. */
+  describe(id: string, purpose: ImportPurpose): Promise<ImageDescription>;
+  /** Returns an image to read regions from; the last few stay in memory. */
+  open(id: string): Promise<ImageSource>;
+  mask(id: string, kind: MaskKind): Promise<DecodedMask>;
+}
+
+/** Returns the images of an object store. */
+export function createImageStore(objects: ObjectStore, maxPixels: number): ImageStore {
+  const sources = new LRUCache<string, Promise<ImageSource>>({ maxSize: CACHE_BYTES });
+  const describe: ImageStore["describe"] = async (id, purpose) => {
+    const found = isId(id) ? await objects.find(descriptionKey(id, purpose)) : undefined;
+    if (found) return ImageDescription.decode(found.bytes);
+    throw new DomainError(
+      "notFound",
+      "IMAGE_NOT_FOUND",
+      `Cannot find ${PURPOSE_NAME[purpose]} "${id}"; import it first`,
+    );
+  };
+  return {
+    describe,
+    open: async (id) => {
+      const known = sources.get(id);
+      if (known) return known;
+      const { pixelsKey, width, height } = await describe(id, ImportPurpose.IMPORT_PURPOSE_IMAGE);
+      const source = objects.get(pixelsKey).then((bytes) => openImage(bytes, { maxPixels }));
+      sources.set(id, source, { size: Math.min(width * height * 3, CACHE_BYTES) });
+      source.catch(() => sources.delete(id));
+      return source;
+    },
+    mask: async (id, kind) => {
+      const { pixelsKey } = await describe(id, ImportPurpose.IMPORT_PURPOSE_MASK);
+      return decodeMask(await objects.get(pixelsKey), INTERPRETATION[kind] ?? "auto");
+    },
+  };
+}

@@ -1,0 +1,120 @@
+/** @file A service's coordinator: submits jobs, follows their units, finishes them. Any replica can go on where another ended. */
+import { DomainError, invalid } from "../../errors.ts";
+import type { ObjectStore } from "../../objects/object-store.ts";
+import { Job, JobState } from "../../proto/radhical/v1/jobs.ts";
+import { UnitEvent } from "../../proto/radhical/v1/work.ts";
+import { DEAD_LETTER_HEADERS, type Delivery, deadLetterTopic, type Queue } from "../../queue/queue.ts";
+import { sha256 } from "../content-id.ts";
+import { encode } from "../documents.ts";
+import type { Part } from "../lifecycle.ts";
+import type { Logger } from "../log.ts";
+import { SOFTWARE_VERSION } from "../version.ts";
+import { FollowedJobs } from "./follow.ts";
+import type { FinishableJob, JobDefinition, Plan } from "./job-definition.ts";
+import { createJob, findJob, isTerminal, jobId, listJobs } from "./job-store.ts";
+import { checkEvent, eventsTopic, UNIT_HEADERS } from "./units.ts";
+
+export interface CoordinatorContext {
+  readonly objects: ObjectStore;
+  readonly queue: Queue;
+  readonly log: Logger;
+}
+
+export interface CoordinatorOptions {
+  readonly service: string;
+  readonly definitions: readonly FinishableJob[];
+  /** Topics that units of these jobs are published to or passed on to. */
+  readonly topics: readonly string[];
+}
+
+export interface Coordinator extends Part {
+  /** Returns the job of this request id, new or known. Throws ALREADY_EXISTS (REQUEST_ID_REUSED) if it had other content. */
+  submit<Request extends { readonly requestId: string }>(
+    definition: JobDefinition<Request>,
+    request: Request,
+    submittedBy: string,
+  ): Promise<Job>;
+}
+
+/** Starts a coordinator: takes events and dead letters, and publishes the units of unfinished jobs again. */
+export async function startCoordinator(ctx: CoordinatorContext, options: CoordinatorOptions): Promise<Coordinator> {
+  const { service, definitions, topics } = options;
+  const followed = new FollowedJobs({ ...ctx, service, definitions });
+  const events = eventsTopic(service);
+  const letters = topics.map(deadLetterTopic);
+  await ctx.queue.ensureTopics([events, ...topics]);
+
+  const onDeadLetter = async ({ headers }: Delivery): Promise<void> => {
+    // Level topics carry units of several services' jobs.
+    if (headers[UNIT_HEADERS.service] !== service) return;
+    const error = headers[DEAD_LETTER_HEADERS.error] ?? "no reason given";
+    await followed.onDeadUnit(headers[UNIT_HEADERS.job] ?? "", Number(headers[UNIT_HEADERS.unit]), error);
+  };
+  const consumer = await ctx.queue.consume({
+    topics: [events, ...letters],
+    group: `${service}-coordinator`,
+    concurrency: 4,
+    handle: (delivery) =>
+      delivery.topic === events ? followed.onEvent(UnitEvent.decode(delivery.value)) : onDeadLetter(delivery),
+  });
+
+  const start = async (id: string): Promise<void> => {
+    await followed.publishOpen(id);
+    await ctx.queue.publish(events, [checkEvent(id)]);
+  };
+  for await (const { job } of listJobs(ctx.objects, service)) if (!isTerminal(job)) await start(job.id);
+
+  return {
+    name: `coordinator of ${service}`,
+    stop: () => consumer.stop(),
+    submit: async (definition, request, submittedBy) => {
+      if (request.requestId === "") throw invalid("REQUEST_ID_MISSING", "Cannot submit a job without a request_id");
+      const bytes = Buffer.from(encode(definition.codec, request));
+      const known = await knownJob(ctx.objects, service, request.requestId, bytes);
+      if (known) return known;
+      const plan = await definition.plan(request);
+      const job = newJob(service, definition, request.requestId, bytes, plan, submittedBy);
+      const created = await createJob(ctx.objects, job, { units: [...plan.units], request: bytes });
+      if (created) await start(job.id);
+      return created?.job ?? (await knownJob(ctx.objects, service, request.requestId, bytes)) ?? job;
+    },
+  };
+}
+
+async function knownJob(
+  objects: ObjectStore,
+  service: string,
+  requestId: string,
+  bytes: Uint8Array,
+): Promise<Job | undefined> {
+  const known = await findJob(objects, service, jobId(service, requestId));
+  if (!known || known.job.requestSha256 === sha256(bytes)) return known?.job;
+  const message = `Cannot submit request "${requestId}": job "${known.job.id}" has this request id and other content`;
+  throw new DomainError("alreadyExists", "REQUEST_ID_REUSED", message);
+}
+
+function newJob(
+  service: string,
+  definition: Pick<JobDefinition<unknown>, "kind" | "unit">,
+  requestId: string,
+  bytes: Uint8Array,
+  plan: Plan,
+  submittedBy: string,
+): Job {
+  const now = new Date();
+  return Job.fromPartial({
+    id: jobId(service, requestId),
+    service,
+    kind: definition.kind,
+    requestId,
+    requestSha256: sha256(bytes),
+    state: JobState.JOB_STATE_QUEUED,
+    total: plan.units.reduce((sum, unit) => sum + unit.amount, 0n),
+    unit: definition.unit,
+    submittedBy,
+    submittedAt: now,
+    updatedAt: now,
+    softwareVersion: SOFTWARE_VERSION,
+    resultId: plan.resultId,
+  });
+}

@@ -1,0 +1,73 @@
+/** @file Units of work: what a job's plan is made of, and which of them are done. */
+import type { ObjectStore } from "../../objects/object-store.ts";
+import { PlannedUnit, UnitEvent, UnitEventKind } from "../../proto/radhical/v1/work.ts";
+import type { Message } from "../../queue/queue.ts";
+import { type Codec, encode } from "../documents.ts";
+
+/** Headers that tie a message to its job; the payload itself does not know the job, so its output does not either. */
+export const UNIT_HEADERS = { job: "job", service: "job-service", unit: "job-unit", output: "output-key" } as const;
+
+/** Topic on which workers tell a service's coordinator about units, keyed by job. */
+export const eventsTopic = (service: string): string => `radhical.${service}.events`;
+
+/** Returns a planned unit. `amount` is its share of the job's progress, default 1. */
+export function planUnit<T>(unit: {
+  readonly topic: string;
+  readonly key: string;
+  readonly codec: Codec<T>;
+  readonly task: T;
+  readonly outputKey: string;
+  readonly amount?: number;
+  readonly group?: string;
+  readonly after?: string;
+}): PlannedUnit {
+  return PlannedUnit.fromPartial({
+    topic: unit.topic,
+    key: unit.key,
+    message: Buffer.from(encode(unit.codec, unit.task)),
+    outputKey: unit.outputKey,
+    amount: BigInt(unit.amount ?? 1),
+    group: unit.group ?? "",
+    after: unit.after ?? "",
+  });
+}
+
+/** Returns the message of unit number `index` of a job. */
+export const unitMessage = (service: string, job: string, unit: PlannedUnit, index: number): Message => ({
+  key: unit.key,
+  value: unit.message,
+  headers: {
+    [UNIT_HEADERS.job]: job,
+    [UNIT_HEADERS.service]: service,
+    [UNIT_HEADERS.unit]: String(index),
+    [UNIT_HEADERS.output]: unit.outputKey,
+  },
+});
+
+/** Returns the message that makes a coordinator look at a job: it is new, or somebody cancelled it. */
+export const checkEvent = (job: string): Message => ({
+  key: job,
+  value: encode(UnitEvent, { jobId: job, kind: UnitEventKind.UNIT_EVENT_KIND_CHECK, unit: 0, amount: 0n, detail: "" }),
+});
+
+const folderOf = (key: string): string => key.slice(0, key.lastIndexOf("/") + 1);
+
+/** Returns, unit by unit, whether its output exists. Units with outputs in one folder cost one listing. */
+export async function findDoneUnits(objects: ObjectStore, units: readonly PlannedUnit[]): Promise<Uint8Array> {
+  const byFolder = new Map<string, Map<string, number[]>>();
+  for (const [index, unit] of units.entries()) {
+    const folder = folderOf(unit.outputKey);
+    const keys = byFolder.get(folder) ?? new Map<string, number[]>();
+    keys.set(unit.outputKey, [...(keys.get(unit.outputKey) ?? []), index]);
+    byFolder.set(folder, keys);
+  }
+  const done = new Uint8Array(units.length);
+  for (const [folder, keys] of byFolder) {
+    if (keys.size === 1) {
+      for (const [key, indices] of keys) if (await objects.head(key)) for (const index of indices) done[index] = 1;
+      continue;
+    }
+    for await (const { key } of objects.list(folder)) for (const index of keys.get(key) ?? []) done[index] = 1;
+  }
+  return done;
+}

@@ -1,0 +1,85 @@
+/** @file Workers: take a unit's message, skip it if its output exists, otherwise compute, store the output, tell, acknowledge. */
+import type { ObjectStore } from "../../objects/object-store.ts";
+import { UnitEvent, UnitEventKind } from "../../proto/radhical/v1/work.ts";
+import type { Delivery, Queue } from "../../queue/queue.ts";
+import { type Codec, encode } from "../documents.ts";
+import type { Part } from "../lifecycle.ts";
+import type { Logger } from "../log.ts";
+import { cancellable } from "./cancellation.ts";
+import { eventsTopic, UNIT_HEADERS } from "./units.ts";
+
+/** What a handler needs besides its task. */
+export interface UnitContext {
+  readonly signal: AbortSignal;
+  readonly outputKey: string;
+  /** Headers to publish a further message of the same unit with. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Says that work advances: `amount` of the unit's amount is done. `saved`: a restart will not begin before here. */
+  progress(step?: { readonly amount?: number; readonly detail?: string; readonly saved?: boolean }): Promise<void>;
+}
+
+/** How one kind of unit is computed. */
+export interface UnitHandler<T> {
+  readonly topics: readonly string[];
+  /** Messages at a time. */
+  readonly concurrency: number;
+  readonly codec: Codec<T>;
+  /** Returns the record to store under the output key, or undefined if another message carries the unit on. */
+  readonly handle: (task: T, unit: UnitContext) => Promise<Uint8Array | undefined>;
+}
+
+interface WorkerContext {
+  readonly objects: ObjectStore;
+  readonly queue: Queue;
+  readonly log: Logger;
+}
+
+async function tell(
+  ctx: WorkerContext,
+  delivery: Delivery,
+  event: Partial<UnitEvent> & { kind: UnitEventKind },
+): Promise<void> {
+  const jobId = delivery.headers[UNIT_HEADERS.job] ?? "";
+  const value = encode(UnitEvent, {
+    jobId,
+    unit: Number(delivery.headers[UNIT_HEADERS.unit]),
+    amount: 0n,
+    detail: "",
+    ...event,
+  });
+  await ctx.queue.publish(eventsTopic(delivery.headers[UNIT_HEADERS.service] ?? ""), [{ key: jobId, value }]);
+}
+
+async function handleUnit<T>(ctx: WorkerContext, handler: UnitHandler<T>, delivery: Delivery): Promise<void> {
+  const outputKey = delivery.headers[UNIT_HEADERS.output] ?? "";
+  if (!(await ctx.objects.head(outputKey))) {
+    const job = { service: delivery.headers[UNIT_HEADERS.service] ?? "", id: delivery.headers[UNIT_HEADERS.job] ?? "" };
+    const record = await cancellable(ctx.objects, job, delivery.signal, (signal) =>
+      handler.handle(handler.codec.decode(delivery.value), {
+        signal,
+        outputKey,
+        headers: delivery.headers,
+        progress: async ({ amount, detail, saved } = {}) => {
+          await delivery.progress(saved ? { saved } : {});
+          if (amount === undefined && detail === undefined) return;
+          const kind = UnitEventKind.UNIT_EVENT_KIND_PROGRESS;
+          await tell(ctx, delivery, { kind, amount: BigInt(amount ?? 0), detail: detail ?? "" });
+        },
+      }),
+    );
+    if (!record) return;
+    await ctx.objects.put(outputKey, record, { ifAbsent: true });
+  }
+  await tell(ctx, delivery, { kind: UnitEventKind.UNIT_EVENT_KIND_DONE });
+}
+
+/** Starts a consumer for a kind of unit; `group` is the service's name. */
+export async function startWorker<T>(ctx: WorkerContext, group: string, handler: UnitHandler<T>): Promise<Part> {
+  const consumer = await ctx.queue.consume({
+    topics: handler.topics,
+    group,
+    concurrency: handler.concurrency,
+    handle: (delivery) => handleUnit(ctx, handler, delivery),
+  });
+  return { name: `worker of ${handler.topics.join(", ")}`, stop: () => consumer.stop() };
+}

@@ -1,0 +1,61 @@
+/** @file What every service stands on: the two ports with the adapters that the configuration names, the runtime, the log. */
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { openFolderStore } from "../objects/folder-store.ts";
+import type { ObjectStore } from "../objects/object-store.ts";
+import { openS3Store } from "../objects/s3-store.ts";
+import { openInProcessQueue } from "../queue/in-process-queue.ts";
+import { openKafkaQueue } from "../queue/kafka-queue.ts";
+import type { Queue } from "../queue/queue.ts";
+import { openRuntime, type Runtime } from "../runtime/runtime.ts";
+import type { ServiceConfig } from "./config.ts";
+import { createImageStore, type ImageStore } from "./image-store.ts";
+import type { Part } from "./lifecycle.ts";
+import type { Logger } from "./log.ts";
+
+export interface Platform extends Part {
+  readonly config: ServiceConfig;
+  readonly objects: ObjectStore;
+  readonly queue: Queue;
+  readonly images: ImageStore;
+  readonly log: Logger;
+  /** Units of work at a time for work that keeps a core busy. */
+  readonly workers: number;
+  /** Returns the ONNX runtime, opened on the first call: a service that does not compute never loads it. */
+  runtime(): Promise<Runtime>;
+}
+
+const openObjects = (config: ServiceConfig["objects"]): Promise<ObjectStore> =>
+  config.kind === "s3" ? openS3Store({ ...config, createBucket: true }) : openFolderStore(config.folder);
+
+const openQueue = (config: ServiceConfig): Promise<Queue> => {
+  if (config.queue.kind === "kafka") return openKafkaQueue({ brokers: config.queue.brokers, clientId: "radhical" });
+  const folder = config.objects.kind === "folder" ? config.objects.folder : ".radhical";
+  return openInProcessQueue({ folder: join(folder, ".attempts") });
+};
+
+/** Opens the platform. */
+export async function openPlatform(config: ServiceConfig, log: Logger): Promise<Platform> {
+  const objects = await openObjects(config.objects);
+  const queue = await openQueue(config);
+  const workers = config.runtime.workers ?? availableParallelism();
+  let runtime: Promise<Runtime> | undefined;
+  return {
+    name: "platform",
+    config,
+    objects,
+    queue,
+    images: createImageStore(objects, config.limits.imagePixels),
+    log,
+    workers,
+    runtime: () => {
+      runtime ??= openRuntime({ workers, threadsPerWorker: 1, device: config.runtime.device });
+      return runtime;
+    },
+    stop: async () => {
+      await queue.close();
+      if (runtime) await (await runtime).close();
+      await objects.close();
+    },
+  };
+}

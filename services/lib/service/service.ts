@@ -1,0 +1,105 @@
+/** @file How a service is put together and run: `main.ts` of every service is one call of `runService`. */
+import { isIPv6 } from "node:net";
+import type { Server } from "nice-grpc";
+import { DomainError } from "../errors.ts";
+import { JobsServiceDefinition } from "../proto/radhical/v1/jobs.ts";
+import { readConfig, type ServiceConfig } from "./config.ts";
+import { jobsRpc } from "./jobs/jobs-rpc.ts";
+import { type Part, runUntilSignal, stopAll } from "./lifecycle.ts";
+import { createLogger, type Logger } from "./log.ts";
+import { openPlatform, type Platform } from "./platform.ts";
+import { type RunningServer, startServer } from "./server.ts";
+
+export const SERVICE_NAMES = ["extraction", "datasets", "training", "inference", "tuning", "segmentation"] as const;
+export type ServiceName = (typeof SERVICE_NAMES)[number];
+
+/** A service that has started its workers. */
+export interface StartedService {
+  /** In order of starting. */
+  readonly parts: readonly Part[];
+  /** Adds the service's RPCs to a server. */
+  readonly add: (server: Server) => void;
+}
+
+export interface ServiceOptions {
+  /** Inference: compute this level only. */
+  readonly level?: number | undefined;
+}
+
+/** A service: a name, and how to start it on a platform. */
+export interface ServiceDefinition {
+  readonly name: ServiceName;
+  readonly start: (platform: Platform, options: ServiceOptions) => Promise<StartedService>;
+}
+
+/** Services that run in this process behind one server. */
+export interface RunningServices extends Part {
+  readonly server: RunningServer;
+}
+
+const isLoopback = (host: string): boolean =>
+  host === "localhost" || host.startsWith("127.") || (isIPv6(host) && host === "::1");
+
+/** Throws INSECURE_LISTEN where others could reach a server that has neither TLS nor authentication. */
+function checkExposure(config: ServiceConfig, insecure: boolean, log: Logger): void {
+  if (isLoopback(config.listen.host)) return;
+  if (!insecure) {
+    const message = `Cannot listen on "${config.listen.host}" without TLS: anybody who reaches it could read and change everything; listen on 127.0.0.1, or say --insecure`;
+    throw new DomainError("failedPrecondition", "INSECURE_LISTEN", message);
+  }
+  log.warn(
+    { host: config.listen.host, token: config.token !== undefined },
+    "INSECURE: listening beyond this machine without TLS",
+  );
+}
+
+/** Starts services on one platform behind one server. What had started is stopped again if anything fails. */
+export async function startServices(
+  definitions: readonly ServiceDefinition[],
+  config: ServiceConfig,
+  log: Logger,
+  options: ServiceOptions & { readonly insecure?: boolean | undefined } = {},
+): Promise<RunningServices> {
+  checkExposure(config, options.insecure ?? false, log);
+  const platform = await openPlatform(config, log);
+  const parts: Part[] = [platform];
+  try {
+    const started: StartedService[] = [];
+    for (const definition of definitions) {
+      const service = await definition.start(platform, options);
+      parts.push(...service.parts);
+      started.push(service);
+    }
+    const add = (server: Server): void => {
+      server.add(JobsServiceDefinition, jobsRpc(platform));
+      for (const service of started) service.add(server);
+    };
+    const server = await startServer({ ...config.listen, token: config.token, log, add });
+    parts.push(server);
+    log.info({ address: server.address, services: definitions.map(({ name }) => name) }, "listening");
+    return { name: "services", server, stop: () => stopAll(parts, log) };
+  } catch (error) {
+    await stopAll(parts, log);
+    throw error;
+  }
+}
+
+const GRACE_MS = 30_000;
+
+/** Runs services until a signal. A failure to start is logged with what to do, and the process exits with 1. */
+export async function runServices(
+  definitions: readonly ServiceDefinition[],
+  options: ServiceOptions & { readonly insecure?: boolean | undefined } = {},
+): Promise<void> {
+  const name = definitions.length === 1 ? (definitions[0]?.name ?? "radhical") : "radhical";
+  try {
+    const config = readConfig(process.env);
+    const log = createLogger(name, config.logLevel);
+    const services = await startServices(definitions, config, log, options);
+    await runUntilSignal([services], log, GRACE_MS);
+  } catch (error) {
+    if (!(error instanceof DomainError)) throw error;
+    createLogger(name, "error").error({ reason: error.reason }, error.message);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,78 @@
+/** @file Submit: tiles go down the level topics; when an image's tiles are done, they are joined (METHOD.md 7). */
+import { invalid } from "../lib/errors.ts";
+import { tileGrid } from "../lib/method/blocks.ts";
+import { objectKey } from "../lib/objects/object-key.ts";
+import type { ObjectStore } from "../lib/objects/object-store.ts";
+import { ImportPurpose } from "../lib/proto/radhical/v1/datasets.ts";
+import { Cascade, SubmitRequest } from "../lib/proto/radhical/v1/segmentation.ts";
+import { AssembleRecord, AssembleTask, LevelTask, type PlannedUnit } from "../lib/proto/radhical/v1/work.ts";
+import { planCascade } from "../lib/service/cascade-plan.ts";
+import { contentId } from "../lib/service/content-id.ts";
+import { MODEL, SEGMENTATION } from "../lib/service/document-kinds.ts";
+import { createDocument, encode, readDocument, readRecord } from "../lib/service/documents.ts";
+import type { ImageStore } from "../lib/service/image-store.ts";
+import type { JobDefinition } from "../lib/service/jobs/job-definition.ts";
+import { planUnit } from "../lib/service/jobs/units.ts";
+import { levelTopic } from "../lib/service/level-topics.ts";
+
+export const ASSEMBLE_TOPIC = "radhical.segmentation.assemble";
+
+export interface SubmitContext {
+  readonly objects: ObjectStore;
+  readonly images: Pick<ImageStore, "describe">;
+}
+
+/** Returns the definition of segmentation jobs. */
+export const segmentJobs = (ctx: SubmitContext): JobDefinition<SubmitRequest> => ({
+  kind: "segment",
+  unit: "tiles",
+  codec: SubmitRequest,
+  plan: async ({ imageIds, cascade: given }) => {
+    if (imageIds.length === 0) throw invalid("IMAGES_MISSING", "Cannot segment no image; name at least one");
+    if (!given) throw invalid("CASCADE_MISSING", "Cannot segment without a cascade");
+    const plan = planCascade(given);
+    if (given.maxHolePx < 0)
+      throw invalid("CASCADE_INVALID", `Cannot fill holes of at most ${given.maxHolePx} pixels: give 0 or more`);
+    for (const { modelId } of plan.levels) await readDocument(ctx.objects, MODEL, modelId);
+    const cascade = { ...given, tile: plan.tile };
+    const units: PlannedUnit[] = [];
+    for (const imageId of new Set(imageIds)) {
+      const { width, height } = await ctx.images.describe(imageId, ImportPurpose.IMPORT_PURPOSE_IMAGE);
+      units.push(...imageUnits(imageId, cascade, plan.levels[0]?.level ?? 1, tileGrid(width, height, plan.tile)));
+    }
+    return { resultId: contentId("segmentation", ...units.map(({ outputKey }) => outputKey)), units };
+  },
+  finish: async (_request, id, units) => {
+    const records: AssembleRecord[] = [];
+    for (const { topic, outputKey } of units) {
+      if (topic === ASSEMBLE_TOPIC) records.push(await readRecord(ctx.objects, AssembleRecord, outputKey));
+    }
+    await createDocument(ctx.objects, SEGMENTATION, id, { records });
+    return undefined;
+  },
+});
+
+type Tile = ReturnType<typeof tileGrid>[number];
+
+/** An image's tiles, and the joining of them that waits for all. */
+function imageUnits(imageId: string, cascade: Cascade, level: number, tiles: readonly Tile[]): PlannedUnit[] {
+  const prefix = objectKey("segmentations", contentId("segmentation", imageId, encode(Cascade, cascade)));
+  const units = tiles.map((rect, tile) =>
+    planUnit({
+      topic: levelTopic(level),
+      key: `${prefix}/${tile}`,
+      codec: LevelTask,
+      task: LevelTask.fromPartial({
+        work: { $case: "cascade", value: { imageId, cascade, ...rect, tile, prefix, level } },
+      }),
+      outputKey: objectKey(prefix, "tiles", String(tile)),
+      group: prefix,
+    }),
+  );
+  const task = { imageId, cascade, prefix };
+  const outputKey = objectKey(prefix, "image", "record");
+  units.push(
+    planUnit({ topic: ASSEMBLE_TOPIC, key: prefix, codec: AssembleTask, task, outputKey, amount: 0, after: prefix }),
+  );
+  return units;
+}

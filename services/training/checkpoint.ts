@@ -1,0 +1,74 @@
+/** @file Checkpoints: a training run between two steps, written whole or not at all, by one owner. */
+import { DomainError } from "../lib/errors.ts";
+import type { ObjectStore } from "../lib/objects/object-store.ts";
+import { Checkpoint } from "../lib/proto/radhical/v1/work.ts";
+import { encode } from "../lib/service/documents.ts";
+
+/** The state of a run that steps change. */
+export interface RunState {
+  readonly step: number;
+  readonly parameters: Float32Array;
+  readonly accumulators: Float32Array;
+  /** Mean loss of every full stretch of the curve. */
+  readonly losses: readonly number[];
+  readonly openLoss: number;
+}
+
+/** What a checkpoint must agree with to be gone on from. */
+export interface RunIdentity {
+  readonly dataSha256: string;
+  readonly computeClass: string;
+}
+
+const bytesOf = (values: Float32Array): Buffer => Buffer.from(values.buffer, values.byteOffset, values.byteLength);
+const floatsOf = (bytes: Uint8Array): Float32Array => new Float32Array(bytes.slice().buffer);
+
+/** A run's place in the store. */
+export interface CheckpointFile {
+  /** The state to go on from; undefined: from the beginning. */
+  readonly state: RunState | undefined;
+  /** Stores a state. Throws unavailable RUN_TAKEN_OVER if another worker has stored one meanwhile: it owns the run now. */
+  save(state: RunState): Promise<void>;
+  /** Removes the checkpoint of a finished run. */
+  remove(): Promise<void>;
+}
+
+/** Returns the checkpoint under `key`; one of other data or another compute class is not gone on from. */
+export async function openCheckpoint(
+  objects: ObjectStore,
+  key: string,
+  identity: RunIdentity,
+): Promise<CheckpointFile> {
+  const found = await objects.find(key);
+  let etag = found?.etag;
+  const stored = found && Checkpoint.decode(found.bytes);
+  const fits = stored?.dataSha256 === identity.dataSha256 && stored.computeClass === identity.computeClass;
+  return {
+    state:
+      stored && fits
+        ? { ...stored, parameters: floatsOf(stored.parameters), accumulators: floatsOf(stored.accumulators) }
+        : undefined,
+    save: async ({ parameters, accumulators, losses, ...rest }) => {
+      const document = {
+        ...rest,
+        ...identity,
+        losses: [...losses],
+        parameters: bytesOf(parameters),
+        accumulators: bytesOf(accumulators),
+      };
+      etag = await objects.put(
+        key,
+        encode(Checkpoint, document),
+        etag === undefined ? { ifAbsent: true } : { ifMatch: etag },
+      );
+      if (etag === undefined) {
+        throw new DomainError(
+          "unavailable",
+          "RUN_TAKEN_OVER",
+          "Cannot save a checkpoint: another worker has taken the run over",
+        );
+      }
+    },
+    remove: () => objects.delete(key),
+  };
+}

@@ -1,0 +1,51 @@
+/** @file The manifest of a model: all that made it, so that a reader can tell what it is and make it again. */
+import type { NetworkDescription } from "../lib/network/network-description.ts";
+import type { Model, TrainingSettings } from "../lib/proto/radhical/v1/training.ts";
+import type { BuildRecord } from "../lib/proto/radhical/v1/work.ts";
+import { SOFTWARE_VERSION } from "../lib/service/version.ts";
+
+export interface ManifestParts {
+  readonly model: Model;
+  readonly settings: TrainingSettings;
+  readonly network: NetworkDescription;
+  readonly data: BuildRecord;
+  readonly computeClass: string;
+  readonly losses: readonly number[];
+  readonly curveSteps: number;
+}
+
+/** Returns the manifest as JSON. It holds no time and no speed: the same training gives the same bytes. */
+export function buildManifest({
+  model,
+  settings,
+  network,
+  data,
+  computeClass,
+  losses,
+  curveSteps,
+}: ManifestParts): string {
+  const { modelId, fold, level, reduction, mpp, iterations, testAccuracy, confusion, rareClasses } = model;
+  const classes = data.train?.database?.classOfLabel ?? [];
+  const manifest = {
+    modelId,
+    fold,
+    level,
+    reduction,
+    mpp,
+    classes: ["none", "mixed", "nucleus"],
+    classOfLabel: classes,
+    settings: { ...settings, iterations, seed: Number(settings.seed), network },
+    data: {
+      trainSha256: data.train?.database?.recordsSha256,
+      testSha256: data.test?.database?.recordsSha256,
+      channelMeans: data.channelMeans,
+    },
+    versions: { radhical: SOFTWARE_VERSION },
+    computeClass,
+    rareClasses,
+    testAccuracy,
+    confusion: [0, 1, 2].map((row) => confusion.slice(3 * row, 3 * row + 3).map(Number)),
+    lossCurve: losses.map((loss, i) => ({ step: (i + 1) * curveSteps, loss })),
+  };
+  return `${JSON.stringify(manifest, undefined, 2)}\n`;
+}

@@ -1,0 +1,70 @@
+/** @file Models in the store: list, describe, fetch, import. */
+import { z } from "zod";
+import { invalid } from "../lib/errors.ts";
+import { readModel } from "../lib/network/model-contents.ts";
+import { objectKey } from "../lib/objects/object-key.ts";
+import type { ObjectStore } from "../lib/objects/object-store.ts";
+import { type ImportModelRequest, type ImportModelResponse, Model } from "../lib/proto/radhical/v1/training.ts";
+import { shortId } from "../lib/service/content-id.ts";
+import { MODEL } from "../lib/service/document-kinds.ts";
+import { createDocument } from "../lib/service/documents.ts";
+import { receiveUpload } from "../lib/service/files.ts";
+
+const MAX_MODEL_BYTES = 256 * 2 ** 20;
+
+/** Stores a model under its id; the document last, so that whoever finds it finds the file too. */
+export async function storeModel(
+  objects: ObjectStore,
+  model: Model,
+  manifest: string,
+  onnx: Uint8Array,
+): Promise<void> {
+  const key = objectKey("model-files", model.modelId);
+  await objects.put(key, onnx, { ifAbsent: true });
+  await createDocument(objects, MODEL, model.modelId, { model, manifest, key });
+}
+
+const Manifest = z.object({
+  fold: z.int().min(1),
+  level: z.int().min(1),
+  reduction: z.int().min(1),
+  mpp: z.number().positive(),
+  settings: z.object({ iterations: z.int().min(1) }),
+  testAccuracy: z.number(),
+  confusion: z.array(z.array(z.int())),
+  rareClasses: z.array(z.int()),
+});
+
+/** Returns a model's description from its manifest. Throws MANIFEST_INVALID that lists what is wrong. */
+export function parseManifest(modelId: string, manifest: string): Model {
+  let json: unknown;
+  try {
+    json = JSON.parse(manifest);
+  } catch (error) {
+    throw invalid("MANIFEST_INVALID", `Cannot read the manifest of model "${modelId}": it is not JSON`, error);
+  }
+  const parsed = Manifest.safeParse(json);
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
+    throw invalid("MANIFEST_INVALID", `Cannot use the manifest of model "${modelId}": ${problems.join("; ")}`);
+  }
+  const { settings, confusion, ...fields } = parsed.data;
+  return Model.fromPartial({
+    ...fields,
+    modelId,
+    iterations: settings.iterations,
+    confusion: confusion.flat().map(BigInt),
+  });
+}
+
+/** Returns the handler of ImportModel. */
+export const importModel =
+  (ctx: { readonly objects: ObjectStore }) =>
+  async (parts: AsyncIterable<ImportModelRequest>): Promise<ImportModelResponse> => {
+    const { header, bytes } = await receiveUpload(parts, MAX_MODEL_BYTES, async () => false);
+    const modelId = shortId(header.sha256);
+    const model = parseManifest(modelId, header.manifest);
+    readModel(bytes ?? new Uint8Array());
+    await storeModel(ctx.objects, model, header.manifest, bytes ?? new Uint8Array());
+    return { model };
+  };

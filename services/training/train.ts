@@ -1,0 +1,86 @@
+/** @file Train: one network per fold and level of a database set (METHOD.md 4). */
+import { invalid } from "../lib/errors.ts";
+import { DEFAULT_NETWORK, type NetworkDescription, parseNetwork } from "../lib/network/network-description.ts";
+import { objectKey } from "../lib/objects/object-key.ts";
+import type { ObjectStore } from "../lib/objects/object-store.ts";
+import { Model, type TrainingSettings, TrainRequest } from "../lib/proto/radhical/v1/training.ts";
+import { TrainTask } from "../lib/proto/radhical/v1/work.ts";
+import { contentId } from "../lib/service/content-id.ts";
+import { DATABASE_SET, MODEL_SET } from "../lib/service/document-kinds.ts";
+import { createDocument, encode, readDocument, readRecord } from "../lib/service/documents.ts";
+import type { JobDefinition } from "../lib/service/jobs/job-definition.ts";
+import { planUnit } from "../lib/service/jobs/units.ts";
+
+export const LEVEL_TOPIC = "radhical.training.level";
+
+export interface TrainContext {
+  readonly objects: ObjectStore;
+}
+
+/** Returns the network that settings ask for. Throws NETWORK_INVALID. */
+export function networkOf({ network }: TrainingSettings): NetworkDescription {
+  if (network === "") return DEFAULT_NETWORK;
+  try {
+    return parseNetwork(JSON.parse(network));
+  } catch (error) {
+    if (error instanceof SyntaxError)
+      throw invalid("NETWORK_INVALID", `Cannot read the network description: ${error.message}`, error);
+    throw error;
+  }
+}
+
+function checkSettings(settings: TrainingSettings | undefined): TrainingSettings {
+  if (!settings) throw invalid("TRAINING_INVALID", "Cannot train without settings");
+  const { iterations, batchSize, learningRate, initialAccumulator, weightDecay } = settings;
+  const problems = [
+    iterations >= 1 ? "" : `iterations is ${iterations}, at least 1 is needed`,
+    batchSize >= 1 && batchSize <= 4096 ? "" : `batch_size is ${batchSize}, 1 to 4096 is possible`,
+    learningRate > 0 ? "" : `learning_rate is ${learningRate}, it must be above 0`,
+    initialAccumulator >= 0 ? "" : `initial_accumulator is ${initialAccumulator}, it must not be negative`,
+    weightDecay >= 0 ? "" : `weight_decay is ${weightDecay}, it must not be negative`,
+  ].filter((problem) => problem !== "");
+  if (problems.length > 0) throw invalid("TRAINING_INVALID", `Cannot train: ${problems.join("; ")}`);
+  networkOf(settings);
+  return settings;
+}
+
+/** Returns the definition of train jobs; progress counts steps. */
+export const trainJobs = (ctx: TrainContext): JobDefinition<TrainRequest> => ({
+  kind: "train",
+  unit: "steps",
+  codec: TrainRequest,
+  plan: async ({ databaseSetId, settings: given }) => {
+    const settings = checkSettings(given);
+    const { records, reductions, mpp } = await readDocument(ctx.objects, DATABASE_SET, databaseSetId);
+    const units = records.map((data) => {
+      const { fold = 0, level = 0, patches = 0n } = data.train?.database ?? {};
+      if (patches === 0n)
+        throw invalid(
+          "DATABASE_EMPTY",
+          `Cannot train fold ${fold} level ${level}: its training database holds no patches`,
+        );
+      const task = { data, settings, fold, level, reduction: reductions[level - 1] ?? 1, mpp };
+      const id = contentId(encode(TrainTask, task));
+      return planUnit({
+        topic: LEVEL_TOPIC,
+        key: `${fold}-${level}-${id}`,
+        codec: TrainTask,
+        task,
+        outputKey: objectKey("training", id, "record"),
+        amount: settings.iterations,
+      });
+    });
+    return { resultId: contentId("model set", databaseSetId, ...units.map((unit) => unit.outputKey)), units };
+  },
+  finish: async (_request, id, units) => {
+    const models: Model[] = [];
+    for (const { outputKey } of units) models.push(await readRecord(ctx.objects, Model, outputKey));
+    await createDocument(ctx.objects, MODEL_SET, id, { models });
+    const rare = models
+      .filter(({ rareClasses }) => rareClasses.length > 0)
+      .map(({ fold, level }) => `fold ${fold} level ${level}`);
+    return rare.length === 0
+      ? undefined
+      : `Under 50 training examples of a class in ${rare.join(", ")}: no upper threshold there`;
+  },
+});

@@ -1,0 +1,64 @@
+/** @file Tune: thresholds from the full maps of validation images (METHOD.md 6). One unit. */
+import { invalid } from "../lib/errors.ts";
+import { checkValidationOnly } from "../lib/method/folds.ts";
+import { objectKey } from "../lib/objects/object-key.ts";
+import type { ObjectStore } from "../lib/objects/object-store.ts";
+import type { Cohort, CohortMember } from "../lib/proto/radhical/v1/datasets.ts";
+import { GetTuningResponse, TuneRequest } from "../lib/proto/radhical/v1/tuning.ts";
+import { TuneTask } from "../lib/proto/radhical/v1/work.ts";
+import { contentId } from "../lib/service/content-id.ts";
+import { COHORT, EVALUATION, SPLIT, TUNING } from "../lib/service/document-kinds.ts";
+import { createDocument, encode, readDocument, readRecord } from "../lib/service/documents.ts";
+import type { JobDefinition } from "../lib/service/jobs/job-definition.ts";
+import { planUnit } from "../lib/service/jobs/units.ts";
+
+export const TUNE_TOPIC = "radhical.tuning.tune";
+
+/** Progress of a tuning counts to this. */
+export const TUNE_AMOUNT = 100;
+
+export interface TuneContext {
+  readonly objects: ObjectStore;
+}
+
+/** Returns the cohort's members that some images are. Throws NOT_IN_COHORT. */
+export function membersOf(cohort: Cohort, imageIds: readonly string[]): CohortMember[] {
+  const byId = new Map(cohort.members.map((member) => [member.imageId, member]));
+  return imageIds.map((imageId) => {
+    const member = byId.get(imageId);
+    if (!member)
+      throw invalid("NOT_IN_COHORT", `Cannot use image "${imageId}": it is not in the cohort, so it has no annotation`);
+    return member;
+  });
+}
+
+/** Returns the definition of tune jobs. */
+export const tuneJobs = (ctx: TuneContext): JobDefinition<TuneRequest> => ({
+  kind: "tune",
+  unit: "%",
+  codec: TuneRequest,
+  plan: async ({ evaluationId, cohortId, splitId, fold, maxHolePx, withoutUpper }) => {
+    const evaluation = await readDocument(ctx.objects, EVALUATION, evaluationId);
+    const cohort = await readDocument(ctx.objects, COHORT, cohortId);
+    const { folds } = await readDocument(ctx.objects, SPLIT, splitId);
+    const own = folds.find((candidate) => candidate.fold === fold);
+    if (!own) throw invalid("FOLD_UNKNOWN", `Cannot tune fold ${fold}: the split has folds 1 to ${folds.length}`);
+    if (maxHolePx < 0)
+      throw invalid("TUNING_INVALID", `Cannot fill holes of at most ${maxHolePx} pixels: give 0 or more`);
+    checkValidationOnly(evaluation.imageIds, own);
+    const { annotation, maskKind } = cohort;
+    const members = membersOf(cohort, evaluation.imageIds);
+    const task = { evaluation, members, annotation, maskKind, maxHolePx, withoutUpper };
+    const id = contentId("tuning", encode(TuneTask, task));
+    const outputKey = objectKey("tuning-records", id);
+    return {
+      resultId: id,
+      units: [planUnit({ topic: TUNE_TOPIC, key: id, codec: TuneTask, task, outputKey, amount: TUNE_AMOUNT })],
+    };
+  },
+  finish: async (_request, id, units) => {
+    const tuning = await readRecord(ctx.objects, GetTuningResponse, units[0]?.outputKey ?? "");
+    await createDocument(ctx.objects, TUNING, id, tuning);
+    return undefined;
+  },
+});

@@ -33,7 +33,7 @@ const classesOfLabels = (level: number): number[] => (level === 1 ? [0, 2] : [0,
 /** Returns the worker of build jobs. */
 export const buildWorker = (ctx: BuildWorkerContext): UnitHandler<BuildTask> => ({
   topics: [DATABASE_TOPIC],
-  concurrency: 1,
+  members: 1,
   codec: BuildTask,
   handle: async (task, unit) => {
     const { fold, level } = task;

@@ -88,7 +88,7 @@ async function listLines(
 /** Returns the worker that writes the two lists of a fold and level: patch name, tab, label. */
 export const listWorker = (ctx: SplitContext): UnitHandler<ListTask> => ({
   topics: [LIST_TOPIC],
-  concurrency: 2,
+  members: 2,
   codec: ListTask,
   handle: async ({ patchSetId, level, fold, trainKey, testKey }, unit) => {
     const patchSet = await readDocument(ctx.objects, PATCH_SET, patchSetId);

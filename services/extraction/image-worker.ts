@@ -23,7 +23,7 @@ export interface ImageWorkerContext {
 /** Returns the worker of extract jobs. Decoding overlaps with cutting, so two images are in hand at a time. */
 export const imageWorker = (ctx: ImageWorkerContext): UnitHandler<ExtractTask> => ({
   topics: [IMAGE_TOPIC],
-  concurrency: 2,
+  members: 2,
   codec: ExtractTask,
   handle: async (task, unit) => {
     const { imageId, maskId, maskKind, sampling } = task;

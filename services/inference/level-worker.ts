@@ -27,7 +27,7 @@ export interface LevelWorkerContext {
 /** Returns the worker of a level's topic. */
 export const levelWorker = (ctx: LevelWorkerContext, level: number): UnitHandler<LevelTask> => ({
   topics: [levelTopic(level)],
-  concurrency: ctx.workers,
+  members: ctx.workers,
   codec: LevelTask,
   handle: async ({ work }, unit) => {
     if (work?.$case === "evaluate") return evaluateTile(ctx, work.value, unit);

@@ -23,7 +23,7 @@ export interface AssembleContext {
 /** Returns the worker that joins tiles. One image at a time: an image is the largest thing in memory. */
 export const assembleWorker = (ctx: AssembleContext): UnitHandler<AssembleTask> => ({
   topics: [ASSEMBLE_TOPIC],
-  concurrency: 1,
+  members: 1,
   codec: AssembleTask,
   handle: async ({ imageId, cascade, prefix }, unit) => {
     const size = await ctx.images.describe(imageId, ImportPurpose.IMPORT_PURPOSE_IMAGE);

@@ -27,7 +27,7 @@ export interface TrainWorkerContext {
 /** Returns the worker of train jobs: as many networks at a time as the runtime has workers. */
 export const trainWorker = (ctx: TrainWorkerContext): UnitHandler<TrainTask> => ({
   topics: [LEVEL_TOPIC],
-  concurrency: ctx.workers,
+  members: ctx.workers,
   codec: TrainTask,
   handle: async (task, unit) => {
     const { data, settings } = task;

@@ -57,7 +57,7 @@ export const gradeJobs = (ctx: GradeContext): JobDefinition<GradeRequest> => ({
 /** Returns the worker of grade jobs. */
 export const gradeWorker = (ctx: GradeContext): UnitHandler<GradeTask> => ({
   topics: [GRADE_TOPIC],
-  concurrency: 2,
+  members: 2,
   codec: GradeTask,
   handle: async ({ maskId, maskKind, predictionKey }) => {
     const annotation = await ctx.images.mask(maskId, maskKind);

@@ -28,7 +28,7 @@ export interface TuneWorkerContext {
 /** Returns the worker of tune jobs. */
 export const tuneWorker = (ctx: TuneWorkerContext): UnitHandler<TuneTask> => ({
   topics: [TUNE_TOPIC],
-  concurrency: 1,
+  members: 1,
   codec: TuneTask,
   handle: async (task, unit) => {
     const reductions = (task.evaluation?.levels ?? []).map(({ reduction }) => reduction);
@@ -39,7 +39,7 @@ export const tuneWorker = (ctx: TuneWorkerContext): UnitHandler<TuneTask> => ({
     const settings = { reductions, annotation, maxHolePx, withoutUpper, randomPoints: RANDOM_POINTS, seed: 1 };
     const tuning = await tuneThresholds(images, settings, breathe(unit));
     return encode(GetTuningResponse, {
-      chosen: [pointMessage(tuning.chosen)],
+      chosen: tuning.chosen.map(pointMessage),
       greedy: pointMessage(tuning.greedy),
       dense: pointMessage(tuning.dense),
       tradeoff: tuning.tradeoff.map(pointMessage),

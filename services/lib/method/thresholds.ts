@@ -40,8 +40,8 @@ export interface TuningProgress {
 
 /** What tuning found; every threshold lies in a gap between the values seen. */
 export interface Tuning {
-  /** The least compute whose score is within 0.01 of the best (or what was wished), ending at level 1. */
-  readonly chosen: TradeoffPoint;
+  /** For ending at each level, index = level - 1: the least compute whose score is within 0.01 of the best; at level 1 what was wished. */
+  readonly chosen: readonly TradeoffPoint[];
   /** The published greedy search, ending at level 1. */
   readonly greedy: TradeoffPoint;
   /** The best threshold where level 1 alone is evaluated, everywhere. */
@@ -98,7 +98,7 @@ export const tuneThresholds = async (
   const everywhere = coordinatesOf(1, 1, []);
   const dense = await searchGreedily(alone, [{}], everywhere, step);
   return {
-    chosen: chosen[0]!,
+    chosen,
     greedy: greedy[0]!,
     dense: await evaluateCentred(alone, dense, everywhere, centre),
     tradeoff,

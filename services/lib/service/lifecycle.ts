@@ -4,6 +4,8 @@ import type { Logger } from "./log.ts";
 /** A long-lived part of a process. `stop` is idempotent. */
 export interface Part {
   readonly name: string;
+  /** Resolves if the part can do its work no longer; the process must end, so that its supervisor starts another. */
+  readonly failed?: Promise<Error>;
   stop(): Promise<void>;
 }
 
@@ -14,14 +16,25 @@ export async function stopAll(parts: readonly Part[], log: Logger): Promise<void
   }
 }
 
+/** Returns a promise of the first failure among parts, or undefined if none of them can fail. */
+export function firstFailure(parts: readonly Part[]): Promise<Error> | undefined {
+  const failures = parts.flatMap(({ failed }) => (failed ? [failed] : []));
+  return failures.length === 0 ? undefined : Promise.race(failures);
+}
+
 /**
- * Returns after SIGINT or SIGTERM, when every part has stopped. A second signal, or `graceMs` without an end, forces the exit.
+ * Returns when every part has stopped, after SIGINT, SIGTERM or the failure of a part (the exit code is 1 then).
+ * A second signal, or `graceMs` without an end, forces the exit.
  */
 export async function runUntilSignal(parts: readonly Part[], log: Logger, graceMs: number): Promise<void> {
-  const signal = await new Promise<string>((resolve) => {
-    for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => resolve(name));
+  const reason = await new Promise<NodeJS.Signals | Error>((resolve) => {
+    for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, resolve);
+    void firstFailure(parts)?.then(resolve);
   });
-  log.info({ signal }, "stopping");
+  if (reason instanceof Error) {
+    log.error({ err: reason }, "a part failed");
+    process.exitCode = 1;
+  } else log.info({ signal: reason }, "stopping");
   const force = (): never => process.exit(1);
   process.once("SIGINT", force);
   const timer = setTimeout(() => {

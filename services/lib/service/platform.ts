@@ -28,16 +28,17 @@ export interface Platform extends Part {
 const openObjects = (config: ServiceConfig["objects"]): Promise<ObjectStore> =>
   config.kind === "s3" ? openS3Store({ ...config, createBucket: true }) : openFolderStore(config.folder);
 
-const openQueue = (config: ServiceConfig): Promise<Queue> => {
-  if (config.queue.kind === "kafka") return openKafkaQueue({ brokers: config.queue.brokers, clientId: "radhical" });
+const openQueue = (config: ServiceConfig, log: Logger): Promise<Queue> => {
+  if (config.queue.kind === "kafka")
+    return openKafkaQueue({ brokers: config.queue.brokers, clientId: "radhical", log });
   const folder = config.objects.kind === "folder" ? config.objects.folder : ".radhical";
-  return openInProcessQueue({ folder: join(folder, ".attempts") });
+  return openInProcessQueue({ folder: join(folder, ".attempts"), log });
 };
 
 /** Opens the platform. */
 export async function openPlatform(config: ServiceConfig, log: Logger): Promise<Platform> {
   const objects = await openObjects(config.objects);
-  const queue = await openQueue(config);
+  const queue = await openQueue(config, log);
   const workers = config.runtime.workers ?? availableParallelism();
   let runtime: Promise<Runtime> | undefined;
   return {

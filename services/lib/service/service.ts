@@ -5,7 +5,7 @@ import { DomainError } from "../errors.ts";
 import { JobsServiceDefinition } from "../proto/radhical/v1/jobs.ts";
 import { readConfig, type ServiceConfig } from "./config.ts";
 import { jobsRpc } from "./jobs/jobs-rpc.ts";
-import { type Part, runUntilSignal, stopAll } from "./lifecycle.ts";
+import { firstFailure, type Part, runUntilSignal, stopAll } from "./lifecycle.ts";
 import { createLogger, type Logger } from "./log.ts";
 import { openPlatform, type Platform } from "./platform.ts";
 import { type RunningServer, startServer } from "./server.ts";
@@ -77,7 +77,8 @@ export async function startServices(
     const server = await startServer({ ...config.listen, token: config.token, log, add });
     parts.push(server);
     log.info({ address: server.address, services: definitions.map(({ name }) => name) }, "listening");
-    return { name: "services", server, stop: () => stopAll(parts, log) };
+    const failed = firstFailure(parts);
+    return { name: "services", server, ...(failed && { failed }), stop: () => stopAll(parts, log) };
   } catch (error) {
     await stopAll(parts, log);
     throw error;

@@ -66,6 +66,7 @@ export async function startCoordinator(ctx: CoordinatorContext, options: Coordin
 
   return {
     name: `coordinator of ${service}`,
+    failed: consumer.failed,
     stop: () => consumer.stop(),
     submit: async (definition, request, submittedBy) => {
       if (request.requestId === "") throw invalid("REQUEST_ID_MISSING", "Cannot submit a job without a request_id");

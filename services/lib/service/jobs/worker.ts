@@ -1,7 +1,7 @@
 /** @file Workers: take a unit's message, skip it if its output exists, otherwise compute, store the output, tell, acknowledge. */
 import type { ObjectStore } from "../../objects/object-store.ts";
 import { UnitEvent, UnitEventKind } from "../../proto/radhical/v1/work.ts";
-import type { Delivery, Queue } from "../../queue/queue.ts";
+import type { Consumer, Delivery, Queue } from "../../queue/queue.ts";
 import { type Codec, encode } from "../documents.ts";
 import type { Part } from "../lifecycle.ts";
 import type { Logger } from "../log.ts";
@@ -21,8 +21,8 @@ export interface UnitContext {
 /** How one kind of unit is computed. */
 export interface UnitHandler<T> {
   readonly topics: readonly string[];
-  /** Messages at a time. */
-  readonly concurrency: number;
+  /** Consumers in this process, each with one message at a time: on Kafka a long unit would idle a consumer's other slots. */
+  readonly members: number;
   readonly codec: Codec<T>;
   /** Returns the record to store under the output key, or undefined if another message carries the unit on. */
   readonly handle: (task: T, unit: UnitContext) => Promise<Uint8Array | undefined>;
@@ -73,13 +73,21 @@ async function handleUnit<T>(ctx: WorkerContext, handler: UnitHandler<T>, delive
   await tell(ctx, delivery, { kind: UnitEventKind.UNIT_EVENT_KIND_DONE });
 }
 
-/** Starts a consumer for a kind of unit; `group` is the service's name. */
+/** Starts the consumers of a kind of unit; `group` is the service's name, or finer where members subscribe differently. */
 export async function startWorker<T>(ctx: WorkerContext, group: string, handler: UnitHandler<T>): Promise<Part> {
-  const consumer = await ctx.queue.consume({
-    topics: handler.topics,
-    group,
-    concurrency: handler.concurrency,
-    handle: (delivery) => handleUnit(ctx, handler, delivery),
-  });
-  return { name: `worker of ${handler.topics.join(", ")}`, stop: () => consumer.stop() };
+  const consumers: Consumer[] = [];
+  const stop = async (): Promise<void> => {
+    await Promise.all(consumers.map((consumer) => consumer.stop()));
+  };
+  try {
+    for (let member = 0; member < handler.members; member++) {
+      const handle = (delivery: Delivery): Promise<void> => handleUnit(ctx, handler, delivery);
+      consumers.push(await ctx.queue.consume({ topics: handler.topics, group, concurrency: 1, handle }));
+    }
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const failed = Promise.race(consumers.map((consumer) => consumer.failed));
+  return { name: `workers of ${handler.topics.join(", ")}`, failed, stop };
 }

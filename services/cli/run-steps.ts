@@ -166,7 +166,7 @@ export async function trainModels(ctx: StepContext, databaseSetId: string): Prom
 
 /** Returns models as the levels of a cascade. */
 export const levelModels = (models: readonly Model[]): LevelModel[] =>
-  models.map(({ level, reduction, modelId }) => ({ level, reduction, modelId }));
+  models.map(({ level, reduction, modelId, mpp }) => ({ level, reduction, modelId, mpp }));
 
 /** Computes every level of the validation images in full. */
 export async function evaluateValidation(

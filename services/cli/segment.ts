@@ -2,6 +2,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { invalid } from "../lib/errors.ts";
+import { resolutionOf } from "../lib/method/resolution.ts";
 import { ImportPurpose } from "../lib/proto/radhical/v1/datasets.ts";
 import { type Cascade, SegmentationMode } from "../lib/proto/radhical/v1/segmentation.ts";
 import type { Model } from "../lib/proto/radhical/v1/training.ts";
@@ -88,8 +89,10 @@ async function segmentFiles(
   const named = (path: string): string => place(path.replace(/^[0-9a-f]{32}/, (id) => stems.get(id) ?? id));
   await receiveFiles(services.segmentation.fetchResult({ segmentationId, imageIds: [] }), named);
   const { images } = await services.segmentation.getResult({ segmentationId });
-  const results = images.map(({ imageId, width, height, computeFraction, seconds, levels }) => ({
+  const results = images.map(({ imageId, width, height, computeFraction, seconds, levels, mpp, mppAssumed }) => ({
     image: stems.get(imageId) ?? imageId,
+    mpp,
+    mppAssumed,
     width,
     height,
     computeFraction,
@@ -101,6 +104,9 @@ async function segmentFiles(
       rejected: Number(rejected),
     })),
   }));
+  if (options.mpp === undefined) {
+    output.note(`resolution taken as the models', ${models[0]?.mpp} um/px; give --mpp if the images have another`);
+  }
   const lines = results.map(
     ({ image, computeFraction, seconds }) =>
       `${image}: ${(100 * computeFraction).toFixed(1)} % of the pixels computed, ${seconds.toFixed(1)} s`,
@@ -108,18 +114,23 @@ async function segmentFiles(
   output.result([...lines, `results: ${options.out}`].join("\n"), results);
 }
 
-function planFor({ mode, tile }: SegmentOptions, models: readonly Model[], { thresholds }: ModelFolder): Cascade {
-  const chosen = mode === "cascade" ? thresholds.endingAt[0] : thresholds.dense;
-  if (!chosen)
-    throw invalid(
-      "THRESHOLDS_INVALID",
-      "Cannot find thresholds for ending at level 1; run the training run to its end",
-    );
+function planFor({ mode, tile, mpp }: SegmentOptions, models: readonly Model[], { thresholds }: ModelFolder): Cascade {
+  const modelMpp = models[0]?.mpp ?? 0;
+  const reductions = models.map(({ reduction }) => reduction);
+  const { finest } = resolutionOf(mpp ?? modelMpp, modelMpp, reductions);
+  // Level 1 alone has a threshold of its own; a coarser level alone ends by the one that a cascade ending there would.
+  const isDenseAtOne = mode !== "cascade" && finest === 1;
+  const chosen = isDenseAtOne ? thresholds.dense : thresholds.endingAt[finest - 1];
+  if (!chosen) {
+    const message = `Cannot find thresholds for ending at level ${finest}; run the training run to its end`;
+    throw invalid("THRESHOLDS_INVALID", message);
+  }
   return {
     models: levelModels(models),
     thresholds: thresholdMessages(chosen),
     mode: MODES[mode],
     tile: tile ?? 0,
     maxHolePx: thresholds.maxHolePx,
+    imageMpp: mpp ?? 0,
   };
 }

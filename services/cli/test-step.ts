@@ -38,7 +38,7 @@ const SAMPLE_PX = 32;
 export async function testModels(ctx: StepContext, inputs: TestInputs): Promise<TestResults> {
   const { services, options } = ctx;
   const { models, tuning, names } = inputs;
-  const common = { models: levelModels(models), tile: 0, maxHolePx: MAX_HOLE_PX };
+  const common = { models: levelModels(models), tile: 0, maxHolePx: MAX_HOLE_PX, imageMpp: options.mpp };
   const [chosen] = tuning.chosen;
   const cascade = { ...common, mode: SegmentationMode.SEGMENTATION_MODE_CASCADE, thresholds: chosen?.levels ?? [] };
   const dense = { ...common, mode: SegmentationMode.SEGMENTATION_MODE_DENSE, thresholds: tuning.dense?.levels ?? [] };

@@ -3,6 +3,7 @@ import type { ImageSource } from "../lib/images/image-source.ts";
 import type { Rect } from "../lib/method/image.ts";
 import { mirroredLevelRegion, neededSource } from "../lib/method/mirror.ts";
 import { CLASSIFIED_PX, PATCH_BYTES, PATCH_SIZE_PX } from "../lib/method/patches.ts";
+import { levelOnePx, mirroredScaledRegion, neededPixels } from "../lib/method/resolution.ts";
 import { float32Data } from "../lib/runtime/tensor.ts";
 import type { LoadedNetwork } from "./networks.ts";
 
@@ -17,16 +18,37 @@ export interface EvaluatedRegion {
   readonly seconds: number;
 }
 
+/** An image as levels see it. */
+export interface LevelledImage {
+  readonly source: ImageSource;
+  /** Level-1 pixels per pixel of the source. */
+  readonly scale: number;
+  /** In level-1 pixels. */
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Returns an image in level-1 pixels. */
+export const levelled = (source: ImageSource, scale: number): LevelledImage => ({
+  source,
+  scale,
+  width: levelOnePx(source.width, scale),
+  height: levelOnePx(source.height, scale),
+});
+
 /** Returns the pixels a rectangle of a level is computed from: planar RGB [3, h + 31, w + 31]. */
-export async function readSurrounded(image: ImageSource, reduction: number, rect: Rect): Promise<Uint8Array> {
+export async function readSurrounded(image: LevelledImage, reduction: number, rect: Rect): Promise<Uint8Array> {
+  const { source, scale, width, height } = image;
   const region = {
     x: rect.x - CLASSIFIED_PX,
     y: rect.y - CLASSIFIED_PX,
     width: rect.width + SURROUNDING_PX,
     height: rect.height + SURROUNDING_PX,
   };
-  const wanted = { region, reduction, width: image.width, height: image.height };
-  return mirroredLevelRegion(await image.readRegion(neededSource(wanted)), wanted);
+  const wanted = { region, reduction, width, height };
+  if (scale === 1) return mirroredLevelRegion(await source.readRegion(neededSource(wanted)), wanted);
+  const scaled = { ...wanted, scale, imageWidth: source.width, imageHeight: source.height };
+  return mirroredScaledRegion(await source.readRegion(neededPixels(scaled)), scaled);
 }
 
 /** Returns the probabilities of a rectangle, in level pixels, in one pass. */

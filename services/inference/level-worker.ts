@@ -5,6 +5,7 @@ import { blockSide, rectAtLevel } from "../lib/method/blocks.ts";
 import { countOpen, decideLevel, openPixels, openState } from "../lib/method/cascade.ts";
 import { objectKey } from "../lib/objects/object-key.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
+import { Cascade } from "../lib/proto/radhical/v1/segmentation.ts";
 import { type CascadeTask, type EvaluateTask, LevelTask, TileRecord } from "../lib/proto/radhical/v1/work.ts";
 import type { Queue } from "../lib/queue/queue.ts";
 import { type CascadePlan, planCascade } from "../lib/service/cascade-plan.ts";
@@ -13,6 +14,7 @@ import type { ImageStore } from "../lib/service/image-store.ts";
 import type { UnitContext, UnitHandler } from "../lib/service/jobs/worker.ts";
 import { levelTopic } from "../lib/service/level-topics.ts";
 import { decodeTileState, encodeTileState, expandThrough, type StoredState } from "../lib/service/tile-state.ts";
+import { levelled } from "./evaluate-region.ts";
 import type { Networks } from "./networks.ts";
 import { computeTileMaps } from "./tile-maps.ts";
 
@@ -39,7 +41,7 @@ export const levelWorker = (ctx: LevelWorkerContext, level: number): UnitHandler
 async function evaluateTile(ctx: LevelWorkerContext, task: EvaluateTask, unit: UnitContext): Promise<Uint8Array> {
   const { imageId, level, reductions, x, y, width, height } = task;
   const { maps } = await computeTileMaps({
-    image: await ctx.images.open(imageId),
+    image: levelled(await ctx.images.open(imageId), 1),
     network: await ctx.networks.load(level?.modelId ?? ""),
     reduction: level?.reduction ?? 1,
     tile: { x, y, width, height },
@@ -61,7 +63,7 @@ async function cascadeTile(
   task: CascadeTask,
   unit: UnitContext,
 ): Promise<Uint8Array | undefined> {
-  const plan = planCascade(task.cascade ?? { models: [], thresholds: [], mode: 0, tile: 0, maxHolePx: 0 });
+  const plan = planCascade(task.cascade ?? Cascade.create());
   const place = plan.levels.findIndex(({ level }) => level === task.level);
   const current = plan.levels[place];
   if (!current)
@@ -83,7 +85,7 @@ async function cascadeTile(
     ]);
     return undefined;
   }
-  const image = await ctx.images.open(task.imageId);
+  const image = levelled(await ctx.images.open(task.imageId), plan.scale);
   const chain = plan.levels.slice(place).map(({ reduction }) => reduction);
   const resultKey = objectKey(task.prefix, "results", String(task.tile));
   const state = expandThrough(stored.state, chain, task, image);
@@ -102,7 +104,7 @@ async function computeLevel(
   const { level, reduction, modelId } = plan.levels[place]!;
   const done = await ctx.objects.find(stateKey(task, level));
   if (done) return { stored: decodeTileState(done.bytes), seconds: 0 };
-  const image = await ctx.images.open(task.imageId);
+  const image = levelled(await ctx.images.open(task.imageId), plan.scale);
   const before = await stateBefore(ctx, task, plan, place, image);
   const { maps, seconds } = await computeTileMaps({
     image,

@@ -7,7 +7,7 @@ import {
   RegionPath,
 } from "../lib/proto/radhical/v1/inference.ts";
 import type { ImageStore } from "../lib/service/image-store.ts";
-import { evaluateDense, evaluatePatches, readSurrounded } from "./evaluate-region.ts";
+import { evaluateDense, evaluatePatches, levelled, readSurrounded } from "./evaluate-region.ts";
 import type { Networks } from "./networks.ts";
 
 /** 12 bytes a pixel stay within a message. */
@@ -25,7 +25,7 @@ export const predictRegion =
     const reduction = level?.reduction ?? 0;
     if (!level || reduction < 1)
       throw invalid("REGION_INVALID", "Cannot predict a region without a level and its reduction");
-    const image = await ctx.images.open(imageId);
+    const image = levelled(await ctx.images.open(imageId), 1);
     const levelWidth = levelSize(image.width, reduction);
     const levelHeight = levelSize(image.height, reduction);
     const isInside =

@@ -1,12 +1,11 @@
 /** @file Probability maps of a tile at one level, block by block on the image's fixed grid. */
-import type { ImageSource } from "../lib/images/image-source.ts";
 import { blockGrid, rectAtLevel } from "../lib/method/blocks.ts";
 import type { Rect } from "../lib/method/image.ts";
-import { evaluateDense, evaluatePatches, readSurrounded } from "./evaluate-region.ts";
+import { evaluateDense, evaluatePatches, type LevelledImage, readSurrounded } from "./evaluate-region.ts";
 import type { LoadedNetwork } from "./networks.ts";
 
 export interface TileWork {
-  readonly image: ImageSource;
+  readonly image: LevelledImage;
   readonly network: LoadedNetwork;
   readonly reduction: number;
   /** Level-1 pixels, on the block grid. */

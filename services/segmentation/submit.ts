@@ -1,6 +1,7 @@
 /** @file Submit: tiles go down the level topics; when an image's tiles are done, they are joined (METHOD.md 7). */
 import { invalid } from "../lib/errors.ts";
 import { tileGrid } from "../lib/method/blocks.ts";
+import { levelOnePx } from "../lib/method/resolution.ts";
 import { objectKey } from "../lib/objects/object-key.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
 import { ImportPurpose } from "../lib/proto/radhical/v1/datasets.ts";
@@ -38,7 +39,8 @@ export const segmentJobs = (ctx: SubmitContext): JobDefinition<SubmitRequest> =>
     const units: PlannedUnit[] = [];
     for (const imageId of new Set(imageIds)) {
       const { width, height } = await ctx.images.describe(imageId, ImportPurpose.IMPORT_PURPOSE_IMAGE);
-      units.push(...imageUnits(imageId, cascade, plan.levels[0]?.level ?? 1, tileGrid(width, height, plan.tile)));
+      const tiles = tileGrid(levelOnePx(width, plan.scale), levelOnePx(height, plan.scale), plan.tile);
+      units.push(...imageUnits(imageId, cascade, plan.levels[0]?.level ?? 1, tiles));
     }
     return { resultId: contentId("segmentation", ...units.map(({ outputKey }) => outputKey)), units };
   },

@@ -49,6 +49,12 @@ export const mirroredLevelRegion = (source: RgbImage, wanted: LevelRegion): Uint
 };
 
 const neededSpan = (start: number, count: number, fullPx: number, n: number): readonly [number, number] => {
+  const [least, most] = levelSpan(start, count, fullPx, n);
+  return [least * n, Math.min((most + 1) * n, fullPx)];
+};
+
+/** Returns the least and the greatest level pixel that a span of a mirrored level shows, along an axis of `fullPx` level-1 pixels. */
+export const levelSpan = (start: number, count: number, fullPx: number, n: number): readonly [number, number] => {
   const needed = reflections(start, count, levelSize(fullPx, n), 0);
   let least = needed[0]!;
   let most = least;
@@ -56,10 +62,11 @@ const neededSpan = (start: number, count: number, fullPx: number, n: number): re
     if (index < least) least = index;
     if (index > most) most = index;
   }
-  return [least * n, Math.min((most + 1) * n, fullPx)];
+  return [least, most];
 };
 
-const reflections = (start: number, count: number, size: number, origin: number): Int32Array => {
+/** Returns where each of `count` pixels from `start` on is taken from, as an index less `origin`. */
+export const reflections = (start: number, count: number, size: number, origin: number): Int32Array => {
   const indices = new Int32Array(count);
   for (let i = 0; i < count; i++) indices[i] = reflect(start + i, size) - origin;
   return indices;

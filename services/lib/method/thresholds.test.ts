@@ -17,6 +17,7 @@ const settings: TuningSettings = {
   annotation: "complete",
   maxHolePx: 20,
   withoutUpper: [],
+  prices: 20,
   randomPoints: 30,
   seed: 1,
 };

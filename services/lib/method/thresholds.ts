@@ -16,8 +16,9 @@ import { createRandom } from "./random.ts";
 import { searchAtPrice, searchAtRandom, searchGreedily } from "./search.ts";
 import { choosePoint, frontOf, type TradeoffPoint, thinFront, type Wish } from "./tradeoff.ts";
 
-/** Prices of compute: score given up for a compute fraction of 1. */
-const PRICES = Array.from({ length: 20 }, (_, i) => 0.002 * 1000 ** (i / 19));
+/** Returns prices of compute, score given up for a compute fraction of 1: from .002 to 2, evenly in their logarithm. */
+const spreadPrices = (count: number): number[] =>
+  Array.from({ length: count }, (_, i) => 0.002 * 1000 ** (i / Math.max(1, count - 1)));
 
 /** How much of P1 a threshold's value holds besides P2; at level 1, where the cascade ends by P2 alone, it is none. */
 const MIXED_SHARE = { upper: 0, final: 0.5, lower: 1 } as const;
@@ -26,7 +27,9 @@ const MIXED_SHARE = { upper: 0, final: 0.5, lower: 1 } as const;
 export interface TuningSettings extends ScoreSettings {
   /** Levels whose upper threshold must be none. */
   readonly withoutUpper: readonly number[];
-  /** Random points over all end levels. */
+  /** Prices of compute that the trade-off is searched under (METHOD.md asks for 20). */
+  readonly prices: number;
+  /** Random points over all end levels (METHOD.md asks for 2,000). */
   readonly randomPoints: number;
   readonly seed: number | string;
   readonly wish?: Wish | undefined;
@@ -68,7 +71,7 @@ export const tuneThresholds = async (
   }
   const levels = settings.reductions.map((_, i) => i + 1);
   const searches = levels.map((endsAt) => coordinatesOf(levels.length, endsAt, settings.withoutUpper));
-  const progress = { doneSteps: 0, totalSteps: searches.flat().length + levels.length * (PRICES.length + 2) + 1 };
+  const progress = { doneSteps: 0, totalSteps: searches.flat().length + levels.length * (settings.prices + 2) + 1 };
   const step = () => {
     progress.doneSteps++;
   };
@@ -109,13 +112,13 @@ export const tuneThresholds = async (
 const searchEndLevel = async (
   evaluator: Evaluator,
   coordinates: readonly Coordinate[],
-  { reductions, randomPoints, seed }: TuningSettings,
+  { reductions, prices, randomPoints, seed }: TuningSettings,
   step: () => void,
 ): Promise<TradeoffPoint> => {
   const endsAt = coordinates[0]!.level;
   const open = reductions.map((_, i) => (i + 1 > endsAt ? { lower: 0 } : {}));
   const greedy = await searchGreedily(evaluator, open, coordinates, step);
-  for (const price of PRICES) {
+  for (const price of spreadPrices(prices)) {
     await searchAtPrice(evaluator, coordinates, price);
     step();
   }

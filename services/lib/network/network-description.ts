@@ -35,7 +35,7 @@ export const DEFAULT_NETWORK: NetworkDescription = {
   classifiedPx: 16,
   channels: 3,
   classes: 3,
-  inputScale: 1 / 255,
+  inputScale: 1 / 64,
   layers: [
     { type: "conv", kernelPx: 5, channels: 32 },
     { type: "relu" },

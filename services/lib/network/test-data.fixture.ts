@@ -100,7 +100,8 @@ export function greatestDifference(a: ArrayLike<number>, b: ArrayLike<number>): 
   let greatest = 0;
   for (let i = 0; i < a.length; i++) {
     const difference = Math.abs(a[i]! - b[i]!);
-    if (!(difference <= greatest)) greatest = difference; // NaN wins, so that it fails every bound
+    if (Number.isNaN(difference)) return difference; // so that it fails every bound
+    if (difference > greatest) greatest = difference;
   }
   return greatest;
 }

@@ -2,6 +2,7 @@
 import { invalid } from "../errors.ts";
 import { blockSide, checkReductions, checkTile, defaultTile } from "../method/blocks.ts";
 import { type CascadeThresholds, checkThresholds, type LevelThresholds } from "../method/cascade.ts";
+import { resolutionOf } from "../method/resolution.ts";
 import type { LevelModel } from "../proto/radhical/v1/inference.ts";
 import { type Cascade, SegmentationMode } from "../proto/radhical/v1/segmentation.ts";
 import type { LevelThresholds as LevelThresholdsMessage } from "../proto/radhical/v1/tuning.ts";
@@ -19,6 +20,10 @@ export interface CascadePlan {
   readonly tile: number;
   readonly blockSide: number;
   readonly isNaive: boolean;
+  /** Level-1 pixels per pixel of the image; another than 1 where the image has another resolution than the models. */
+  readonly scale: number;
+  /** Micrometres per pixel that the image is taken at. */
+  readonly mpp: number;
 }
 
 /** Returns thresholds as the method takes them, index = level - 1. */
@@ -44,6 +49,13 @@ export function checkLevels(models: readonly LevelModel[]): LevelModel[] {
     );
   }
   checkReductions(sorted.map(({ reduction }) => reduction));
+  const resolutions = [...new Set(sorted.map(({ mpp }) => mpp))];
+  if (resolutions.length > 1 || !((resolutions[0] ?? 0) > 0)) {
+    throw invalid(
+      "MPP_MIXED",
+      `Cannot use models of ${resolutions.join(" and ")} um/px together: train them on one cohort`,
+    );
+  }
   return sorted;
 }
 
@@ -54,7 +66,10 @@ export function tileSide(tile: number, reductions: readonly number[]): number {
   return tile;
 }
 
-/** Returns the plan of a cascade. Throws LEVELS_INVALID, REDUCTIONS_INVALID, TILE_INVALID, THRESHOLDS_INVALID or MODE_MISSING. */
+/**
+ * Returns the plan of a cascade. Throws LEVELS_INVALID, MPP_MIXED, REDUCTIONS_INVALID, TILE_INVALID, THRESHOLDS_INVALID, MPP_INVALID,
+ * RESOLUTION_TOO_COARSE or MODE_MISSING.
+ */
 export function planCascade(cascade: Cascade): CascadePlan {
   const models = checkLevels(cascade.models);
   const reductions = models.map(({ reduction }) => reduction);
@@ -62,16 +77,23 @@ export function planCascade(cascade: Cascade): CascadePlan {
   if (cascade.mode === SegmentationMode.SEGMENTATION_MODE_UNSPECIFIED) {
     throw invalid("MODE_MISSING", "Cannot segment without a mode: cascade, dense or naive");
   }
-  const levels = cascade.mode === SegmentationMode.SEGMENTATION_MODE_CASCADE ? models.toReversed() : models.slice(0, 1);
-  const endsAt = levels.at(-1)?.level ?? 1;
-  checkThresholds(thresholds, levels.length, endsAt);
+  if (!(cascade.imageMpp >= 0))
+    throw invalid("MPP_INVALID", `Cannot use images of ${cascade.imageMpp} um/px: give a number above 0`);
+  const modelMpp = models[0]?.mpp ?? 0;
+  const mpp = cascade.imageMpp === 0 ? modelMpp : cascade.imageMpp;
+  const { scale, finest } = resolutionOf(mpp, modelMpp, reductions);
+  const usable = models.slice(finest - 1);
+  const levels = cascade.mode === SegmentationMode.SEGMENTATION_MODE_CASCADE ? usable.toReversed() : usable.slice(0, 1);
+  checkThresholds(thresholds, levels[0]?.level ?? 1, finest);
   return {
     levels,
-    endsAt,
+    endsAt: finest,
     reductions,
     thresholds,
     tile: tileSide(cascade.tile, reductions),
     blockSide: blockSide(reductions),
     isNaive: cascade.mode === SegmentationMode.SEGMENTATION_MODE_NAIVE,
+    scale,
+    mpp,
   };
 }

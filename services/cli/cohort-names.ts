@@ -35,7 +35,7 @@ export function cohortNames(images: readonly ImportedImage[]): CohortNames {
 
 /** Returns a CSV file of ids, files and patients. */
 export function namesCsv(images: readonly ImportedImage[]): string {
-  const field = (value: string): string => (/[",\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
+  const field = (value: string): string => (/[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
   const lines = images.map(({ imageId, imagePath, patient }) => [imageId, imagePath, patient].map(field).join(","));
   return `id,file,patient\n${lines.join("\n")}\n`;
 }

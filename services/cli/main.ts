@@ -4,7 +4,7 @@ import { Command, CommanderError } from "commander";
 import { DomainError } from "../lib/errors.ts";
 import { SOFTWARE_VERSION } from "../lib/service/version.ts";
 import { doctor } from "./doctor.ts";
-import { parseOptions, RunOptions, SegmentOptions } from "./options.ts";
+import { checkNoArguments, parseOptions, RunOptions, SegmentOptions } from "./options.ts";
 import { humanOutput, jsonOutput, type Output } from "./output.ts";
 import { run } from "./run.ts";
 import { segment } from "./segment.ts";
@@ -25,44 +25,89 @@ async function reporting(output: Output, work: () => Promise<void>): Promise<voi
   }
 }
 
+const WHERE = "Where it runs:";
+const JSON_HELP = "one JSON object per line on standard output";
+const ADDRESS_HELP = "use these services (radhical serve) instead of this process";
+
 const program = new Command("radhical")
-  .description("Nuclear segmentation for digital pathology: a magnification cascade, trained and served")
+  .description(
+    "Segments nuclei in digital pathology: low magnification first, high magnification only where the answer is open.",
+  )
   .version(SOFTWARE_VERSION)
-  .showHelpAfterError("(radhical --help shows how)");
+  .showHelpAfterError("(radhical --help shows how)")
+  .addHelpText(
+    "after",
+    `
+Start here:
+  radhical doctor
+  radhical run --images "data/images/*.png" --masks "data/masks/*.png" --out result
+  radhical segment "new/*.png" --models result/models --out segmented`,
+  );
 
 program
   .command("run")
-  .description("the seven steps: patches, lists, databases, models, maps, thresholds, test")
-  .requiredOption("--images <glob>", "images: a quoted pattern, a folder or a file")
-  .requiredOption("--masks <glob>", "their masks, named alike")
-  .requiredOption("--out <dir>", "where results go; the same command goes on where it was")
+  .summary("train and test on annotated images")
+  .description(
+    "Trains and tests on annotated images, in seven steps: patches, lists, databases, training, maps, thresholds, test. The same command goes on where it was.",
+  )
+  .showHelpAfterError("(radhical run --help shows how)")
+  .allowExcessArguments()
+  .optionsGroup("Required:")
+  .option("--images <glob>", "images: a quoted pattern, a folder or a file (PNG, TIFF, JPEG)")
+  .option("--masks <glob>", "their masks, named alike, with or without _mask")
+  .option("--out <dir>", "where results go")
+  .optionsGroup("About the data:")
+  .option("--annotation <kind>", "sparse: some nuclei are annotated; complete: all of them (default sparse)")
+  .option("--masks-are <kind>", "binary, labels (a number per nucleus), or auto (default auto)")
+  .option("--mpp <number>", "micrometres per pixel of the images (default 0.25, 40x)")
+  .option("--patient <rule>", "prefix (before the first _), file, or a regular expression on the path (default prefix)")
+  .optionsGroup("Training and test:")
   .option("--folds <n>", "folds of the cross-validation, split by patient (default 5)")
   .option("--fold <k>", "the fold to train and test (default 1)")
-  .option("--reductions <list>", "reduction of each level, finest first (default 1,2,4,10)")
+  .option("--reductions <list>", "how much each level is reduced, finest first (default 1,2,4,10)")
   .option("--iterations <n>", "training steps per level (default 6000)")
-  .option("--annotation <kind>", "sparse: some nuclei are annotated; complete: all (default sparse)")
-  .option("--mpp <number>", "micrometres per pixel of the images (default 0.25)")
-  .option("--patient <rule>", "prefix (before the first _), file, or a regular expression on the path (default prefix)")
-  .option("--masks-are <kind>", "auto, binary or labels (default auto)")
   .option("--seed <n>", "everything random follows from it (default 1)")
-  .option("--address <host:port>", "run on these services instead of in this process")
-  .option("--json", "one JSON object per line on standard output")
-  .action((given) => {
+  .optionsGroup(WHERE)
+  .option("--address <host:port>", ADDRESS_HELP)
+  .optionsGroup("Other:")
+  .option("--json", JSON_HELP)
+  .helpOption("-h, --help", "show this")
+  .addHelpText(
+    "after",
+    `
+Examples:
+  radhical run --images "data/*_original.png" --masks "data/*_mask.png" --out result
+  radhical run --images data/images --masks data/masks --out result --annotation complete --patient file
+  radhical run --images "Slide_*/*.png" --masks "GT_*/*.png" --out quick --annotation complete --iterations 300`,
+  )
+  .action((given, command: Command) => {
     const output = outputFor(given.json === true);
-    return reporting(output, () => run(parseOptions(RunOptions, given), output, process.env));
+    return reporting(output, async () => {
+      checkNoArguments(command.args);
+      await run(parseOptions(RunOptions, given), output, process.env);
+    });
   });
 
 program
   .command("segment")
-  .description("segment new images with the models of a run")
+  .summary("segment new images with the models of a run")
+  .description(
+    "Segments new images with the models of a run. Writes <image>_prob.png (probability), <image>_mask.png (nuclei) and <image>_level.png (the level that decided each pixel).",
+  )
+  .showHelpAfterError("(radhical segment --help shows how)")
   .argument("<image...>", "images: files, folders or quoted patterns")
-  .requiredOption("--models <dir>", "the models folder of a run")
-  .requiredOption("--out <dir>", "where results go")
-  .option("--mode <mode>", "cascade, dense or naive (default cascade)")
+  .optionsGroup("Required:")
+  .option("--models <dir>", "the models folder of a run, or one fold's folder in it")
+  .option("--out <dir>", "where results go")
+  .optionsGroup("How:")
+  .option("--mode <mode>", "cascade; dense: level 1 everywhere; naive: patch by patch, very slow (default cascade)")
   .option("--tile <px>", "side of a unit of work in level-1 pixels (default about 2000)")
   .option("--mpp <number>", "micrometres per pixel of the images (default: the models')")
-  .option("--address <host:port>", "run on these services instead of in this process")
-  .option("--json", "one JSON object per line on standard output")
+  .optionsGroup(WHERE)
+  .option("--address <host:port>", ADDRESS_HELP)
+  .optionsGroup("Other:")
+  .option("--json", JSON_HELP)
+  .helpOption("-h, --help", "show this")
   .action((images, given) => {
     const output = outputFor(given.json === true);
     return reporting(output, () => segment(parseOptions(SegmentOptions, { ...given, images }), output, process.env));
@@ -70,16 +115,30 @@ program
 
 program
   .command("serve")
-  .description("run all services, or one, until a signal; settings come from the environment")
-  .argument("[service]", "extraction, datasets, training, inference, tuning or segmentation")
+  .summary("run the services until a signal")
+  .description("Runs all services, or one, until a signal.")
+  .showHelpAfterError("(radhical serve --help shows how)")
+  .argument("[service]", "extraction, datasets, training, inference, tuning or segmentation (default: all)")
   .option("--level <k>", "inference: this level only")
   .option("--insecure", "allow listening beyond this machine without TLS")
+  .helpOption("-h, --help", "show this")
+  .addHelpText(
+    "after",
+    `
+Settings come from the environment; README.md lists them all:
+  RADHICAL_LISTEN   host:port (default 127.0.0.1:50051)
+  RADHICAL_TOKEN    what callers must present; radhical run and segment read the same variable
+  RADHICAL_OBJECTS  folder of the objects (default .radhical); S3 instead: S3_ENDPOINT, S3_BUCKET, S3_ACCESS_KEY, S3_SECRET_KEY
+  KAFKA_BROKERS     host:port,... (default: queues in this process)`,
+  )
   .action((name, given) => reporting(outputFor(false), () => serve(name, given)));
 
 program
   .command("doctor")
-  .description("check that everything the product needs works here")
-  .option("--json", "one JSON object per line on standard output")
+  .summary("check that everything works here")
+  .description("Checks, by doing it on a small scale, that everything the product needs works on this machine.")
+  .option("--json", JSON_HELP)
+  .helpOption("-h, --help", "show this")
   .action((given) => {
     const output = outputFor(given.json === true);
     return reporting(output, async () => {

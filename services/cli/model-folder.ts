@@ -135,7 +135,7 @@ function parseJson(text: string, path: string): unknown {
 }
 
 /** Imports the models of a folder. Returns them by level. */
-export async function importModels(services: Services, { levels }: ModelFolder): Promise<Model[]> {
+export async function importModels(services: Services, { levels }: Pick<ModelFolder, "levels">): Promise<Model[]> {
   const models: Model[] = [];
   for (const { onnx, manifest } of levels) {
     const parts = async function* (): AsyncGenerator<ImportModelRequest> {

@@ -3,26 +3,42 @@ import { z } from "zod";
 import { invalid } from "../lib/errors.ts";
 import { checkReductions } from "../lib/method/blocks.ts";
 
-const positiveInteger = z.coerce.number().int().min(1);
+const MAX_INT32 = 2 ** 31 - 1;
+
+function wholeNumber(min: number, max: number = MAX_INT32): z.ZodCoercedNumber {
+  const error = `must be a whole number, ${min} or more`;
+  return z.coerce
+    .number({ error })
+    .int({ error })
+    .min(min, { error })
+    .max(max, { error: `must be at most ${max}` });
+}
+
+function oneOf<const Words extends readonly string[]>(words: Words): z.ZodEnum<{ [Word in Words[number]]: Word }> {
+  return z.enum(words, { error: `must be one of ${words.join(", ")}` });
+}
+
+const required = z.string({ error: "is required" }).min(1, { error: "is required" });
+const mpp = z.coerce.number({ error: "must be a number" }).positive({ error: "must be more than 0" });
 
 /** Options of `radhical run`. */
 export const RunOptions = z.object({
-  images: z.string(),
-  masks: z.string(),
-  out: z.string(),
-  folds: z.coerce.number().int().min(2).default(5),
-  fold: positiveInteger.default(1),
+  images: required,
+  masks: required,
+  out: required,
+  folds: wholeNumber(2).default(5),
+  fold: wholeNumber(1).default(1),
   reductions: z
     .string()
-    .regex(/^\d+(,\d+)*$/, 'must be whole numbers with commas, for instance "1,2,4,10"')
+    .regex(/^ *\d+( *, *\d+)* *$/, 'must be whole numbers with commas, for instance "1,2,4,10"')
     .transform((list) => list.split(",").map(Number))
     .default([1, 2, 4, 10]),
-  iterations: positiveInteger.default(6000),
-  annotation: z.enum(["sparse", "complete"]).default("sparse"),
-  mpp: z.coerce.number().positive().default(0.25),
+  iterations: wholeNumber(1).default(6000),
+  annotation: oneOf(["sparse", "complete"]).default("sparse"),
+  mpp: mpp.default(0.25),
   patient: z.string().default("prefix"),
-  masksAre: z.enum(["auto", "binary", "labels"]).default("auto"),
-  seed: z.coerce.number().int().min(0).default(1),
+  masksAre: oneOf(["auto", "binary", "labels"]).default("auto"),
+  seed: wholeNumber(0, Number.MAX_SAFE_INTEGER).default(1),
   address: z.string().optional(),
   json: z.boolean().default(false),
 });
@@ -31,11 +47,11 @@ export type RunOptions = z.output<typeof RunOptions>;
 /** Options of `radhical segment`. */
 export const SegmentOptions = z.object({
   images: z.array(z.string()).min(1),
-  models: z.string(),
-  out: z.string(),
-  mode: z.enum(["cascade", "dense", "naive"]).default("cascade"),
-  tile: z.coerce.number().int().min(1).optional(),
-  mpp: z.coerce.number().positive().optional(),
+  models: required,
+  out: required,
+  mode: oneOf(["cascade", "dense", "naive"]).default("cascade"),
+  tile: wholeNumber(1).optional(),
+  mpp: mpp.optional(),
   address: z.string().optional(),
   json: z.boolean().default(false),
 });
@@ -44,12 +60,29 @@ export type SegmentOptions = z.output<typeof SegmentOptions>;
 const optionName = (path: readonly PropertyKey[]): string =>
   `--${String(path[0] ?? "").replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
+const given = (options: unknown, [name]: readonly PropertyKey[]): string => {
+  const value = Object.entries(options ?? {}).find(([key]) => key === name)?.[1];
+  return value === undefined ? "" : ` "${String(value)}"`;
+};
+
 /** Returns checked options. Throws OPTIONS_INVALID that lists every problem. */
-export function parseOptions<Schema extends z.ZodType>(schema: Schema, given: unknown): z.output<Schema> {
-  const parsed = schema.safeParse(given);
+export function parseOptions<Schema extends z.ZodType>(schema: Schema, options: unknown): z.output<Schema> {
+  const parsed = schema.safeParse(options);
   if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map(({ path, message }) => `${optionName(path)}: ${message}`);
-  throw invalid("OPTIONS_INVALID", `Cannot start: ${problems.join("; ")}`);
+  const problems = parsed.error.issues.map(
+    ({ path, message }) => `${optionName(path)}${given(options, path)} ${message}`,
+  );
+  throw invalid("OPTIONS_INVALID", `Cannot start: ${[...new Set(problems)].join("; ")}`);
+}
+
+/** Checks that nothing was given beside options. Throws OPTIONS_INVALID; an unquoted pattern is how it happens. */
+export function checkNoArguments(words: readonly string[]): void {
+  if (words.length === 0) return;
+  const others = words.length === 1 ? "" : ` and ${words.length - 1} more`;
+  throw invalid(
+    "OPTIONS_INVALID",
+    `Cannot use "${words[0]}"${others}: an option takes one value; quote a pattern so that the shell leaves it alone, for instance --images "data/*.png"`,
+  );
 }
 
 /** Checks what options say together. Throws OPTIONS_INVALID or REDUCTIONS_INVALID. */

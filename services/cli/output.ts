@@ -23,7 +23,8 @@ export interface Output {
   failure(reason: string, message: string): void;
 }
 
-const REPORT_EVERY_MS = 1_000;
+/** The longer a piece of work takes, the less often it is worth a line. */
+const REPORT_EVERY_MS = { least: 1_000, most: 15_000, ofElapsed: 0.1 } as const;
 
 /** Returns seconds as "1:05" or "2:03:04". */
 export function formatDuration(seconds: number): string {
@@ -33,32 +34,56 @@ export function formatDuration(seconds: number): string {
   return shown.map((part, i) => (i === 0 ? String(part) : String(part).padStart(2, "0"))).join(":");
 }
 
-/** Rate and time left of one piece of work, from its first report on. */
-function createPace(): (progress: Progress) => string {
-  let first: { readonly done: number; readonly atMs: number } | undefined;
-  return ({ done, total, unit }) => {
-    const now = performance.now();
-    first ??= { done, atMs: now };
-    const seconds = (now - first.atMs) / 1_000;
-    const rate = (done - first.done) / Math.max(seconds, 0.001);
-    if (done <= first.done || seconds < 1) return "";
-    return `, ${rate.toFixed(1)} ${unit}/s, ${formatDuration((total - done) / rate)} left`;
-  };
+/** One piece of work from its first report on. */
+interface Watched {
+  readonly what: string;
+  readonly first: number;
+  readonly startMs: number;
+  readonly lastMs: number;
+  readonly lastLine: string;
 }
 
-/** Returns output for people. A line is written about every second at most, and when a piece of work is done. */
-export function humanOutput(write: (line: string) => void, print: (line: string) => void): Output {
-  let current: { what: string; pace: (progress: Progress) => string; atMs: number } | undefined;
+const countOf = ({ done, total, unit }: Progress): string =>
+  unit === "%" ? `${done} %` : `${done} of ${total} ${unit}`;
+
+function paceOf({ done, total, unit }: Progress, { first, startMs }: Watched, nowMs: number): string {
+  const seconds = (nowMs - startMs) / 1_000;
+  if (done <= first || seconds < 1) return "";
+  const rate = (done - first) / seconds;
+  const shownRate = unit === "%" ? "" : `, ${rate.toFixed(1)} ${unit}/s`;
+  return done < total ? `${shownRate}, ${formatDuration((total - done) / rate)} left` : shownRate;
+}
+
+const isDue = ({ startMs, lastMs }: Watched, nowMs: number): boolean => {
+  const { least, most, ofElapsed } = REPORT_EVERY_MS;
+  return nowMs - lastMs >= Math.min(most, Math.max(least, ofElapsed * (nowMs - startMs)));
+};
+
+/**
+ * Returns output for people. A piece of work gets a line when it begins, now and then while it goes on, and when it is done; what a line
+ * said is not said again.
+ */
+export function humanOutput(
+  write: (line: string) => void,
+  print: (line: string) => void,
+  clockMs: () => number = () => performance.now(),
+): Output {
+  let current: Watched | undefined;
   return {
-    step: (step) => write(`[${STEPS.indexOf(step) + 1}/${STEPS.length}] ${step}`),
+    step: (step) => {
+      current = undefined;
+      write(`[${STEPS.indexOf(step) + 1}/${STEPS.length}] ${step}`);
+    },
     progress: (what, progress) => {
-      const now = performance.now();
-      if (current?.what !== what) current = { what, pace: createPace(), atMs: Number.NEGATIVE_INFINITY };
-      const pace = current.pace(progress);
-      if (progress.done < progress.total && now - current.atMs < REPORT_EVERY_MS) return;
-      current.atMs = now;
+      const nowMs = clockMs();
+      if (current?.what !== what)
+        current = { what, first: progress.done, startMs: nowMs, lastMs: Number.NEGATIVE_INFINITY, lastLine: "" };
+      if (progress.done < progress.total && !isDue(current, nowMs)) return;
       const detail = progress.detail === "" ? "" : ` (${progress.detail})`;
-      write(`      ${what}: ${progress.done} of ${progress.total} ${progress.unit}${pace}${detail}`);
+      const line = `${countOf(progress)}${detail}`;
+      if (line === current.lastLine) return;
+      write(`      ${what}: ${countOf(progress)}${paceOf(progress, current, nowMs)}${detail}`);
+      current = { ...current, lastMs: nowMs, lastLine: line };
     },
     note: (text) => write(`      note: ${text}`),
     result: (text) => print(text),

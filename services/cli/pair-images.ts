@@ -1,7 +1,7 @@
 /** @file The user's files: which mask belongs to which image, and which patient an image is of. */
 import { readFile, stat } from "node:fs/promises";
-import { basename, extname, resolve } from "node:path";
-import { glob } from "tinyglobby";
+import { basename, extname, resolve, sep } from "node:path";
+import { glob, isDynamicPattern } from "tinyglobby";
 import { invalid } from "../lib/errors.ts";
 
 const EXTENSIONS = new Set([".png", ".tif", ".tiff", ".jpg", ".jpeg"]);
@@ -18,28 +18,25 @@ export interface PairedImage {
 /** Returns the name that pairs files: without extension and without a trailing `_original` or `_mask`. */
 export const stemOf = (path: string): string => basename(path, extname(path)).replace(/_(original|mask)$/, "");
 
+/** Returns the files that a pattern stands for. A name with brackets or the like that is there as it stands is that file or folder. */
+async function expand(pattern: string): Promise<string[]> {
+  const found = await stat(pattern).catch(() => undefined);
+  if (found?.isFile()) return [resolve(pattern)];
+  if (found?.isDirectory()) return glob("**/*", { cwd: pattern, absolute: true });
+  return glob(sep === "\\" ? pattern.replaceAll("\\", "/") : pattern, { absolute: true });
+}
+
 /** Returns the image files that a glob, a file or a folder stands for, sorted. Throws FILES_NOT_FOUND. */
 export async function findFiles(pattern: string, option: string): Promise<string[]> {
-  const isFolder = await stat(pattern).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
-  const isFile = await stat(pattern).then(
-    (found) => found.isFile(),
-    () => false,
-  );
-  // A name with brackets or the like that is there as it stands is that file, not a pattern.
-  const found = isFile
-    ? [resolve(pattern)]
-    : await glob(isFolder ? "**/*" : pattern, isFolder ? { cwd: pattern, absolute: true } : { absolute: true });
+  const found = await expand(pattern);
   const images = found.filter((path) => EXTENSIONS.has(extname(path).toLowerCase())).sort();
   if (images.length > 0) return images;
-  const seen =
-    found.length === 0 ? "it matches no file" : `it matches ${found.length} files, none of them PNG, TIFF or JPEG`;
-  throw invalid(
-    "FILES_NOT_FOUND",
-    `Cannot use ${option} "${pattern}": ${seen}; quote the pattern so that the shell leaves it alone`,
-  );
+  const why = (): string => {
+    if (found.length > 0) return `it stands for ${found.length} files, none of them PNG, TIFF or JPEG`;
+    if (!isDynamicPattern(pattern)) return "there is no such file, or the folder is empty";
+    return "it matches no file; quote the pattern so that the shell leaves it alone";
+  };
+  throw invalid("FILES_NOT_FOUND", `Cannot use ${option} "${pattern}": ${why()}`);
 }
 
 function byStem(paths: readonly string[], option: string): Map<string, string> {
@@ -50,7 +47,7 @@ function byStem(paths: readonly string[], option: string): Map<string, string> {
     if (other !== undefined) {
       throw invalid(
         "NAME_COLLISION",
-        `Cannot tell "${other}" and "${path}" apart: both of ${option} are called "${stem}"; rename one`,
+        `Cannot tell "${other}" and "${path}" apart: both of ${option} are called "${stem}"; rename one, or give a pattern that leaves one out, for instance "data/*_original.png"`,
       );
     }
     known.set(stem, path);

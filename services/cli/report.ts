@@ -90,31 +90,59 @@ export function buildReport({ levels, statistics, models, tuning, test, fold, na
 
 export type Report = ReturnType<typeof buildReport>;
 
-/** Returns what a person reads first. */
-export function summary({ patches, training, test, patients }: Report, out: string): string {
+/** Returns rows as lines: the first column to the left, the others to the right, each as wide as its widest cell. */
+function table(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const cell = (text: string, column: number): string => {
+    const width = widths[column] ?? 0;
+    return column === 0 ? text.padEnd(width) : text.padStart(width);
+  };
+  return rows.map((row) => `  ${row.map(cell).join("  ")}`.trimEnd());
+}
+
+const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
+const timeOf = (seconds: number): string => (seconds < 60 ? `${seconds.toFixed(1)} s` : formatDuration(seconds));
+
+function patchRows(patches: Report["patches"]): string[][] {
+  const rows = patches.map(({ level, patches: count, bytes, byClass }) => [
+    String(level),
+    String(count),
+    megabytes(bytes),
+    byClass.join(", "),
+  ]);
+  return [["level", "patches", "size", "by class 0, 1, 2"], ...rows];
+}
+
+function trainingRows(training: Report["training"]): string[][] {
+  const rows = training.map(({ level, iterations, testAccuracy, stepsPerSecond }) => [
+    String(level),
+    String(iterations),
+    `${(100 * testAccuracy).toFixed(1)} %`,
+    stepsPerSecond.toFixed(1),
+  ]);
+  return [["level", "steps", "test patches right", "steps/s"], ...rows];
+}
+
+function gradeRows(test: Report["test"]): string[][] {
   const rows = (["naive", "dense", "cascade"] as const).map((mode) => {
     const { detection, f, tpr, ppv, dice, objectF1, computeFraction: fraction, seconds } = test[mode];
-    const cells = [detection, f, tpr, ppv, dice, objectF1, fraction].map((value) => value.toFixed(3).padStart(9));
-    const time = `${mode === "naive" ? "~" : ""}${seconds < 60 ? `${seconds.toFixed(1)} s` : formatDuration(seconds)}`;
-    return `${mode.padEnd(8)}${cells.join("")}${time.padStart(10)}`;
+    const grades = [detection, f, tpr, ppv, dice, objectF1, fraction].map((value) => value.toFixed(3));
+    return [mode, ...grades, `${mode === "naive" ? "~" : ""}${timeOf(seconds)}`];
   });
-  const header = ["detection", "F", "TPR", "PPV", "Dice", "object F1", "compute"].map((name) =>
-    name.padStart(name === "detection" ? 10 : 9),
-  );
+  return [["", "detection", "F", "TPR", "PPV", "Dice", "object F1", "compute", "time"], ...rows];
+}
+
+/** Returns what a person reads first. */
+export function summary({ patches, training, test, patients }: Report, out: string): string {
   return [
     "",
-    ...patches.map(
-      ({ level, patches: count, byClass }) => `level ${level}: ${count} patches (by class ${byClass.join(", ")})`,
-    ),
-    ...training.map(
-      ({ level, iterations, testAccuracy, stepsPerSecond }) =>
-        `level ${level}: ${iterations} steps, ${(100 * testAccuracy).toFixed(1)} % of test patches right, ${stepsPerSecond.toFixed(1)} steps/s`,
-    ),
+    ...table(patchRows(patches)),
+    "",
+    ...table(trainingRows(training)),
     "",
     `test patients: ${patients.test.join(", ")}`,
-    `       ${header.join("")}   seconds`,
-    ...rows,
-    "naive: grades of dense evaluation, time extrapolated from a sample of patches",
+    ...table(gradeRows(test)),
+    "  naive: the grades of dense evaluation; its time (~) is extrapolated from a sample of patches",
     "",
     `report: ${out}/report.json   masks: ${out}/test   models: ${out}/models`,
   ].join("\n");

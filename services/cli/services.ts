@@ -1,6 +1,7 @@
 /** @file The services as the command sees them: clients on an address, given or embedded. */
 import type { Client } from "nice-grpc";
 import { startEmbedded } from "../embedded/embedded.ts";
+import { DomainError } from "../lib/errors.ts";
 import { DatasetsServiceDefinition } from "../lib/proto/radhical/v1/datasets.ts";
 import { ExtractionServiceDefinition } from "../lib/proto/radhical/v1/extraction.ts";
 import { InferenceServiceDefinition } from "../lib/proto/radhical/v1/inference.ts";
@@ -26,8 +27,33 @@ export interface Services {
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
+ * Throws SERVICES_UNREACHABLE or TOKEN_WRONG before any work starts. Every service answers for jobs, so one that does not exist is a
+ * question to which all have the same answer.
+ */
+async function checkReachable(address: string, connection: Connection): Promise<void> {
+  const refuse = (kind: "unavailable" | "unauthenticated", reason: string, message: string, cause: unknown): never => {
+    throw new DomainError(kind, reason, message, { cause });
+  };
+  try {
+    await connection.client(JobsServiceDefinition).getJob({ jobId: "none" });
+  } catch (error) {
+    if (!(error instanceof DomainError)) {
+      const message = `Cannot use "${address}": what answers there is not radhical; give the address of radhical serve`;
+      return refuse("unavailable", "SERVICES_UNREACHABLE", message, error);
+    }
+    if (error.kind === "unavailable") {
+      const message = `Cannot reach services at "${address}"; start them there with radhical serve, or leave --address out to work in this process`;
+      return refuse("unavailable", "SERVICES_UNREACHABLE", message, error);
+    }
+    if (error.kind !== "unauthenticated") return;
+    const message = `Cannot use the services at "${address}": set RADHICAL_TOKEN to the token that they were started with`;
+    return refuse("unauthenticated", "TOKEN_WRONG", message, error);
+  }
+}
+
+/**
  * Returns clients of the services at `address`, of which `RADHICAL_<SERVICE>_ADDRESS` overrides one; without an address the services are
- * started in this process, with their objects in `objectsFolder`.
+ * started in this process, with their objects in `objectsFolder`. Throws SERVICES_UNREACHABLE, TOKEN_WRONG.
  */
 export async function openServices(
   address: string | undefined,
@@ -44,7 +70,17 @@ export async function openServices(
     connections.set(target, connection);
     return connection;
   };
+  const close = async (): Promise<void> => {
+    for (const connection of connections.values()) connection.close();
+    await embedded?.services.stop();
+  };
   for (const service of SERVICE_NAMES) connectionOf(service);
+  try {
+    if (!embedded) for (const [target, connection] of connections) await checkReachable(target, connection);
+  } catch (error) {
+    await close();
+    throw error;
+  }
   return {
     datasets: connectionOf("datasets").client(DatasetsServiceDefinition),
     extraction: connectionOf("extraction").client(ExtractionServiceDefinition),
@@ -53,9 +89,6 @@ export async function openServices(
     tuning: connectionOf("tuning").client(TuningServiceDefinition),
     segmentation: connectionOf("segmentation").client(SegmentationServiceDefinition),
     jobs: (service) => connectionOf(service).client(JobsServiceDefinition),
-    close: async () => {
-      for (const connection of connections.values()) connection.close();
-      await embedded?.services.stop();
-    },
+    close,
   };
 }

@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { checkNoArguments, checkRunOptions, parseOptions, RunOptions, SegmentOptions } from "./options.ts";
+
+const REQUIRED = { images: "i", masks: "m", out: "o" };
+
+test("what is not said has the method's defaults", () => {
+  assert.deepEqual(parseOptions(RunOptions, REQUIRED), {
+    ...REQUIRED,
+    folds: 5,
+    fold: 1,
+    reductions: [1, 2, 4, 10],
+    iterations: 6000,
+    annotation: "sparse",
+    mpp: 0.25,
+    patient: "prefix",
+    masksAre: "auto",
+    seed: 1,
+    json: false,
+  });
+});
+
+test("a resolution for segment is the models' unless said", () => {
+  const options = parseOptions(SegmentOptions, { images: ["a"], models: "m", out: "o" });
+  assert.equal(options.mpp, undefined);
+  assert.equal(options.mode, "cascade");
+});
+
+test("all problems are listed at once, with what was given", () => {
+  const given = { images: "i", folds: "1", reductions: "1,a", annotation: "all", mpp: "0", masksAre: "x", seed: "1.5" };
+  assert.throws(() => parseOptions(RunOptions, given), {
+    reason: "OPTIONS_INVALID",
+    message: [
+      "Cannot start: --masks is required",
+      "--out is required",
+      '--folds "1" must be a whole number, 2 or more',
+      '--reductions "1,a" must be whole numbers with commas, for instance "1,2,4,10"',
+      '--annotation "all" must be one of sparse, complete',
+      '--mpp "0" must be more than 0',
+      '--masks-are "x" must be one of auto, binary, labels',
+      '--seed "1.5" must be a whole number, 0 or more',
+    ].join("; "),
+  });
+});
+
+test("a number that is none is one problem, not several", () => {
+  assert.throws(() => parseOptions(RunOptions, { ...REQUIRED, fold: "zero" }), {
+    message: 'Cannot start: --fold "zero" must be a whole number, 1 or more',
+  });
+});
+
+test("a number of steps that no message can carry is refused", () => {
+  assert.throws(() => parseOptions(RunOptions, { ...REQUIRED, iterations: "3000000000" }), /--iterations .* at most/);
+});
+
+test("reductions may have spaces", () => {
+  assert.deepEqual(parseOptions(RunOptions, { ...REQUIRED, reductions: "1, 2 ,4" }).reductions, [1, 2, 4]);
+});
+
+test("reductions must begin at 1 and grow; a fold must be one of the folds", () => {
+  const check = (changes: object): void => checkRunOptions({ ...parseOptions(RunOptions, REQUIRED), ...changes });
+  check({});
+  assert.throws(() => check({ reductions: [2, 4] }), { reason: "REDUCTIONS_INVALID" });
+  assert.throws(() => check({ reductions: [1, 4, 2] }), { reason: "REDUCTIONS_INVALID" });
+  assert.throws(() => check({ fold: 6 }), { message: "Cannot start: --fold 6 is beyond --folds 5" });
+});
+
+test("words beside options are taken for an unquoted pattern", () => {
+  checkNoArguments([]);
+  assert.throws(() => checkNoArguments(["b.png", "c.png"]), {
+    reason: "OPTIONS_INVALID",
+    message: /"b\.png" and 1 more: .*quote a pattern/,
+  });
+});

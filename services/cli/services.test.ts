@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:http2";
+import { createServer as createTcpServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { startEmbedded } from "../embedded/embedded.ts";
+import { openServices } from "./services.ts";
+
+async function makeFolder(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "radhical-services-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+const portOf = (server: { address(): unknown }): number => {
+  const address = server.address();
+  assert.ok(address !== null && typeof address === "object" && "port" in address);
+  return Number(address.port);
+};
+
+test("an address where nothing listens is refused before any work, with what to do", async (t) => {
+  const server = createTcpServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = `127.0.0.1:${portOf(server)}`;
+  await new Promise((resolve) => server.close(resolve));
+  await assert.rejects(openServices(address, await makeFolder(t), {}), {
+    reason: "SERVICES_UNREACHABLE",
+    message: new RegExp(`"${address}"; start them there with radhical serve`),
+  });
+});
+
+test("an address where something else answers is told apart", async (t) => {
+  const server = createServer((_request, response) => void response.writeHead(404).end());
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.after(() => server.close());
+  await assert.rejects(openServices(`127.0.0.1:${portOf(server)}`, await makeFolder(t), {}), {
+    reason: "SERVICES_UNREACHABLE",
+    message: /what answers there is not radhical/,
+  });
+});
+
+test("running services are used with their token, and refused without", async (t) => {
+  const folder = await makeFolder(t);
+  const { address, token, services } = await startEmbedded(folder, {});
+  t.after(() => services.stop());
+  for (const env of [{}, { RADHICAL_TOKEN: `${token}x` }])
+    await assert.rejects(openServices(address, folder, env), { reason: "TOKEN_WRONG", message: /set RADHICAL_TOKEN/ });
+  const client = await openServices(address, folder, { RADHICAL_TOKEN: token });
+  t.after(() => client.close());
+  assert.deepEqual((await client.jobs("training").listJobs({ service: "training" })).jobs, []);
+});
+
+test("one service's own address overrides the common one", async (t) => {
+  const folder = await makeFolder(t);
+  const { address, token, services } = await startEmbedded(folder, {});
+  t.after(() => services.stop());
+  const env = { RADHICAL_TOKEN: token, RADHICAL_TUNING_ADDRESS: "127.0.0.1:1" };
+  await assert.rejects(openServices(address, folder, env), { message: /"127\.0\.0\.1:1"/ });
+});
+
+test("without an address the services run in this process and stop with the client", async (t) => {
+  const folder = await makeFolder(t);
+  const client = await openServices(undefined, folder, {});
+  await assert.rejects(openServices(undefined, folder, {}), { reason: "FOLDER_IN_USE" });
+  await client.close();
+  await (await openServices(undefined, folder, {})).close();
+});

@@ -23,14 +23,15 @@ export const buildJobs = (ctx: BuildContext): JobDefinition<BuildRequest> => ({
   codec: BuildRequest,
   plan: async ({ splitId, folds }) => {
     const split = await readDocument(ctx.objects, SPLIT, splitId);
-    if (folds.length === 0) throw invalid("FOLDS_MISSING", "Cannot build databases of no fold; name at least one");
-    const unknown = folds.find((fold) => !split.folds.some((known) => known.fold === fold));
+    const wanted = [...new Set(folds)].sort((a, b) => a - b);
+    if (wanted.length === 0) throw invalid("FOLDS_MISSING", "Cannot build databases of no fold; name at least one");
+    const unknown = wanted.find((fold) => !split.folds.some((known) => known.fold === fold));
     if (unknown !== undefined)
       throw invalid("FOLD_UNKNOWN", `Cannot build fold ${unknown}: the split has folds 1 to ${split.folds.length}`);
     const { patchSetId, seed } = split;
     const { sampling } = await readDocument(ctx.objects, PATCH_SET, patchSetId);
     const keyOf = new Map(split.files.map(({ path, key }) => [path, key]));
-    const units = folds.flatMap((fold) =>
+    const units = wanted.flatMap((fold) =>
       (sampling?.reductions ?? []).map((_, index) => {
         const level = index + 1;
         const trainKey = keyOf.get(`level-${level}/train_w32_${fold}.txt`) ?? "";
@@ -44,7 +45,7 @@ export const buildJobs = (ctx: BuildContext): JobDefinition<BuildRequest> => ({
         });
       }),
     );
-    return { resultId: contentId("database set", splitId, ...folds.toSorted((a, b) => a - b)), units };
+    return { resultId: contentId("database set", splitId, ...wanted), units };
   },
   finish: async ({ splitId }, id, units) => {
     const { patchSetId } = await readDocument(ctx.objects, SPLIT, splitId);

@@ -40,9 +40,11 @@ export const segmentJobs = (ctx: SubmitContext): JobDefinition<SubmitRequest> =>
     for (const imageId of new Set(imageIds)) {
       const { width, height } = await ctx.images.describe(imageId, ImportPurpose.IMPORT_PURPOSE_IMAGE);
       const tiles = tileGrid(levelOnePx(width, plan.scale), levelOnePx(height, plan.scale), plan.tile);
-      units.push(...imageUnits(imageId, cascade, plan.levels[0]?.level ?? 1, tiles));
+      // One by one: a call cannot take the tiles of many slides as arguments.
+      for (const unit of imageUnits(imageId, cascade, plan.levels[0]?.level ?? 1, tiles)) units.push(unit);
     }
-    return { resultId: contentId("segmentation", ...units.map(({ outputKey }) => outputKey)), units };
+    const images = units.filter(({ topic }) => topic === ASSEMBLE_TOPIC);
+    return { resultId: contentId("segmentation", ...images.map(({ outputKey }) => outputKey)), units };
   },
   finish: async (_request, id, units) => {
     const records: AssembleRecord[] = [];

@@ -1,4 +1,5 @@
 /** @file Batches: which patches a step sees and how they are mirrored, a function of seed and step alone. */
+import { DomainError } from "../lib/errors.ts";
 import { mirrorPatch, PATCH_BYTES } from "../lib/method/patches.ts";
 import { createRandom } from "../lib/method/random.ts";
 import { RECORD_BYTES, recordCount } from "../lib/patches/records.ts";
@@ -20,12 +21,26 @@ export interface BatchSource {
   readonly seed: string;
 }
 
+/** A label without a class would train as class 0, and nobody would see it. */
+function checkRecords(records: Uint8Array, count: number, labels: number): void {
+  if (count === 0) throw corrupt("it holds no patches");
+  for (let start = 0; start < records.length; start += RECORD_BYTES) {
+    const label = records[start]!;
+    if (label >= labels)
+      throw corrupt(`record ${start / RECORD_BYTES} has label ${label}, known are 0 to ${labels - 1}`);
+  }
+}
+
+const corrupt = (why: string): DomainError =>
+  new DomainError("dataLoss", "RECORDS_CORRUPT", `Cannot train from this database: ${why}; build it again`);
+
 /**
  * Returns a function from step to batch. Every pass over the patches is a new order; passes follow each other without a gap, so a
- * batch may end one and begin the next.
+ * batch may end one and begin the next. Throws dataLoss RECORDS_CORRUPT for no records, or a label without a class.
  */
 export function createBatches({ records, classOfLabel, batchSize, seed }: BatchSource): (step: number) => Batch {
   const count = recordCount(records);
+  checkRecords(records, count, classOfLabel.length);
   let shuffled: { readonly pass: number; readonly order: Uint32Array } | undefined;
   const orderOf = (pass: number): Uint32Array => {
     if (shuffled?.pass !== pass) {

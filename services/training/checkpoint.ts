@@ -1,5 +1,6 @@
 /** @file Checkpoints: a training run between two steps, written whole or not at all, by one owner. */
 import { DomainError } from "../lib/errors.ts";
+import { objectKey } from "../lib/objects/object-key.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
 import { Checkpoint } from "../lib/proto/radhical/v1/work.ts";
 import { encode } from "../lib/service/documents.ts";
@@ -21,7 +22,8 @@ export interface RunIdentity {
 }
 
 const bytesOf = (values: Float32Array): Buffer => Buffer.from(values.buffer, values.byteOffset, values.byteLength);
-const floatsOf = (bytes: Uint8Array): Float32Array => new Float32Array(bytes.slice().buffer);
+/** A copy of its own: a Buffer's `slice` would be a view of a larger pool. */
+const floatsOf = (bytes: Uint8Array): Float32Array => new Float32Array(Uint8Array.from(bytes).buffer);
 
 /** A run's place in the store. */
 export interface CheckpointFile {
@@ -29,9 +31,10 @@ export interface CheckpointFile {
   readonly state: RunState | undefined;
   /** Stores a state. Throws unavailable RUN_TAKEN_OVER if another worker has stored one meanwhile: it owns the run now. */
   save(state: RunState): Promise<void>;
-  /** Removes the checkpoint of a finished run. */
-  remove(): Promise<void>;
 }
+
+/** Returns the key of the checkpoint of a task. */
+export const checkpointKey = (taskId: string): string => objectKey("training", taskId, "checkpoint");
 
 /** Returns the checkpoint under `key`; one of other data or another compute class is not gone on from. */
 export async function openCheckpoint(
@@ -69,6 +72,5 @@ export async function openCheckpoint(
         );
       }
     },
-    remove: () => objects.delete(key),
   };
 }

@@ -24,15 +24,18 @@ export async function storeModel(
   await createDocument(objects, MODEL, model.modelId, { model, manifest, key });
 }
 
+const Count = z.int().min(0);
+const Row = z.tuple([Count, Count, Count]);
 const Manifest = z.object({
+  modelId: z.string(),
   fold: z.int().min(1),
   level: z.int().min(1),
   reduction: z.int().min(1),
   mpp: z.number().positive(),
   settings: z.object({ iterations: z.int().min(1) }),
   testAccuracy: z.number(),
-  confusion: z.array(z.array(z.int())),
-  rareClasses: z.array(z.int()),
+  confusion: z.tuple([Row, Row, Row]),
+  rareClasses: z.array(z.int().min(0).max(2)),
 });
 
 /** Returns a model's description from its manifest. Throws MANIFEST_INVALID that lists what is wrong. */
@@ -49,9 +52,12 @@ export function parseManifest(modelId: string, manifest: string): Model {
     throw invalid("MANIFEST_INVALID", `Cannot use the manifest of model "${modelId}": ${problems.join("; ")}`);
   }
   const { settings, confusion, ...fields } = parsed.data;
+  if (fields.modelId !== modelId) {
+    const message = `Cannot use the manifest of model "${fields.modelId}" for model "${modelId}": keep each model with its own manifest`;
+    throw invalid("MANIFEST_INVALID", message);
+  }
   return Model.fromPartial({
     ...fields,
-    modelId,
     iterations: settings.iterations,
     confusion: confusion.flat().map(BigInt),
   });

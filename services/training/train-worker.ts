@@ -1,21 +1,20 @@
 /** @file Trains one network: data from the store, the step loop, then model, manifest and record into the store. */
 import { DomainError } from "../lib/errors.ts";
 import { patchGraph } from "../lib/network/patch-graph.ts";
-import { objectKey } from "../lib/objects/object-key.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
 import { Model, type TrainingSettings } from "../lib/proto/radhical/v1/training.ts";
 import { type BuildRecord_RecordFile, TrainTask } from "../lib/proto/radhical/v1/work.ts";
 import type { Runtime } from "../lib/runtime/runtime.ts";
-import { contentId, sha256, shortId } from "../lib/service/content-id.ts";
+import { sha256, shortId } from "../lib/service/content-id.ts";
 import { encode } from "../lib/service/documents.ts";
 import type { UnitContext, UnitHandler } from "../lib/service/jobs/worker.ts";
 import { createBatches } from "./batches.ts";
-import { openCheckpoint } from "./checkpoint.ts";
+import { checkpointKey, openCheckpoint } from "./checkpoint.ts";
 import { classWeights, countClasses, rareClasses } from "./class-weights.ts";
 import { buildManifest } from "./manifest.ts";
 import { storeModel } from "./models.ts";
 import { accuracy, confusionMatrix } from "./test-accuracy.ts";
-import { LEVEL_TOPIC, networkOf } from "./train.ts";
+import { LEVEL_TOPIC, networkOf, trainTaskId } from "./train.ts";
 import { CURVE_STEPS, type TrainedNetwork, trainNetwork } from "./training-run.ts";
 
 export interface TrainWorkerContext {
@@ -96,7 +95,7 @@ async function runSteps(
   settings: TrainingSettings,
 ): Promise<TrainedNetwork> {
   const runtime = await ctx.runtime();
-  const key = objectKey("training", contentId(encode(TrainTask, task)), "checkpoint");
+  const key = checkpointKey(trainTaskId(task));
   const checkpoint = await openCheckpoint(ctx.objects, key, {
     dataSha256: train.sha256,
     computeClass: runtime.computeClass,

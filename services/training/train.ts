@@ -10,12 +10,16 @@ import { DATABASE_SET, MODEL_SET } from "../lib/service/document-kinds.ts";
 import { createDocument, encode, readDocument, readRecord } from "../lib/service/documents.ts";
 import type { JobDefinition } from "../lib/service/jobs/job-definition.ts";
 import { planUnit } from "../lib/service/jobs/units.ts";
+import { checkpointKey } from "./checkpoint.ts";
 
 export const LEVEL_TOPIC = "radhical.training.level";
 
 export interface TrainContext {
   readonly objects: ObjectStore;
 }
+
+/** Returns the id of what a task trains: a function of the task alone. */
+export const trainTaskId = (task: TrainTask): string => contentId(encode(TrainTask, task));
 
 /** Returns the network that settings ask for. Throws NETWORK_INVALID. */
 export function networkOf({ network }: TrainingSettings): NetworkDescription {
@@ -60,7 +64,7 @@ export const trainJobs = (ctx: TrainContext): JobDefinition<TrainRequest> => ({
           `Cannot train fold ${fold} level ${level}: its training database holds no patches`,
         );
       const task = { data, settings, fold, level, reduction: reductions[level - 1] ?? 1, mpp };
-      const id = contentId(encode(TrainTask, task));
+      const id = trainTaskId(task);
       return planUnit({
         topic: LEVEL_TOPIC,
         key: `${fold}-${level}-${id}`,
@@ -76,6 +80,7 @@ export const trainJobs = (ctx: TrainContext): JobDefinition<TrainRequest> => ({
     const models: Model[] = [];
     for (const { outputKey } of units) models.push(await readRecord(ctx.objects, Model, outputKey));
     await createDocument(ctx.objects, MODEL_SET, id, { models });
+    for (const { message } of units) await ctx.objects.delete(checkpointKey(trainTaskId(TrainTask.decode(message))));
     const rare = models
       .filter(({ rareClasses }) => rareClasses.length > 0)
       .map(({ fold, level }) => `fold ${fold} level ${level}`);

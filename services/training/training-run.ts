@@ -1,5 +1,5 @@
 /** @file The step loop of one network: batches in, weights out, checkpoints on the way. */
-
+import { DomainError } from "../lib/errors.ts";
 import type { NetworkDescription } from "../lib/network/network-description.ts";
 import { initialParameters } from "../lib/network/parameters.ts";
 import { trainingGraph } from "../lib/network/training-graph.ts";
@@ -51,6 +51,13 @@ const firstState = ({ network, seed, initialAccumulator }: RunSettings): RunStat
   };
 };
 
+const diverged = (step: number, learningRate: number): DomainError =>
+  new DomainError(
+    "failedPrecondition",
+    "TRAINING_DIVERGED",
+    `Cannot go on training: the loss of step ${step} is not a number; take a learning rate below ${learningRate}`,
+  );
+
 /** One step: the next state, a function of the state and the batch alone. */
 async function takeStep(session: Session, settings: RunSettings, state: RunState, batch: Batch): Promise<RunState> {
   const { batchSize, classWeights, channelMeans, learningRate } = settings;
@@ -65,7 +72,9 @@ async function takeStep(session: Session, settings: RunSettings, state: RunState
     accumulators: { type: "float32", dims: [size], data: state.accumulators, transfer: true },
   });
   const step = state.step + 1;
-  const openLoss = state.openLoss + (float32Data(outputs.loss)[0] ?? 0);
+  const loss = float32Data(outputs.loss)[0] ?? Number.NaN;
+  if (!Number.isFinite(loss)) throw diverged(step, learningRate);
+  const openLoss = state.openLoss + loss;
   const isFull = step % CURVE_STEPS === 0;
   return {
     step,
@@ -78,7 +87,7 @@ async function takeStep(session: Session, settings: RunSettings, state: RunState
 
 /**
  * Trains from the checkpoint, or from the beginning, to the last step. When `signal` aborts, saves where it is and throws the abort.
- * Bit for bit the same whether it was interrupted or not.
+ * Bit for bit the same whether it was interrupted or not. Throws failedPrecondition TRAINING_DIVERGED.
  */
 export async function trainNetwork(ctx: RunContext, settings: RunSettings): Promise<TrainedNetwork> {
   const { network, batchSize, weightDecay, iterations } = settings;

@@ -5,9 +5,12 @@ import { float32Data, type Tensor, type Tensors } from "../runtime/tensor.ts";
 import { DEFAULT_NETWORK, type NetworkDescription, parseNetwork } from "./network-description.ts";
 import { layoutSize, parameterLayout } from "./parameters.ts";
 
+/** The default network with the scale that the stored values of PyTorch were computed with. */
+const SCALED_NETWORK: NetworkDescription = { ...DEFAULT_NETWORK, inputScale: 1 / 255 };
+
 /** A network of other widths, depth, kernels and pools than the default, with a pool before its ReLU. */
 const OTHER_NETWORK = parseNetwork({
-  ...DEFAULT_NETWORK,
+  ...SCALED_NETWORK,
   layers: [
     { type: "conv", kernelPx: 3, channels: 5 },
     { type: "relu" },
@@ -23,7 +26,7 @@ const OTHER_NETWORK = parseNetwork({
 
 /** The networks that everything here is tested with. */
 export const NETWORKS: { readonly [Name in "default" | "other"]: NetworkDescription } = {
-  default: DEFAULT_NETWORK,
+  default: SCALED_NETWORK,
   other: OTHER_NETWORK,
 };
 /** What the stored values of PyTorch were computed with. */

@@ -2,7 +2,9 @@
 import { z } from "zod";
 import { invalid } from "../errors.ts";
 
-const port = z.coerce.number().int().min(0).max(65_535);
+const MAX_PORT = 65_535;
+const portOf = (listen: string): number => Number(listen.replace(/^.*:/, ""));
+const brokersOf = (list: string): string[] => list.split(",").map((broker) => broker.trim());
 const count = z.coerce.number().int().min(1);
 
 /** What every process reads. An empty variable counts as unset. */
@@ -11,6 +13,7 @@ export const ServiceConfig = z
     RADHICAL_LISTEN: z
       .string()
       .regex(/^.+:\d+$/, 'must be "host:port", for instance "127.0.0.1:50051"')
+      .refine((listen) => portOf(listen) <= MAX_PORT, `must name a port of at most ${MAX_PORT}`)
       .default("127.0.0.1:50051"),
     RADHICAL_TOKEN: z.string().min(16, "must have at least 16 characters").optional(),
     RADHICAL_OBJECTS: z.string().default(".radhical"),
@@ -19,7 +22,10 @@ export const ServiceConfig = z
     RADHICAL_DEVICE: z.enum(["auto", "cpu"]).default("auto"),
     RADHICAL_MAX_UPLOAD_BYTES: count.default(4 * 2 ** 30),
     RADHICAL_MAX_IMAGE_PIXELS: count.default(1_000_000_000),
-    KAFKA_BROKERS: z.string().optional(),
+    KAFKA_BROKERS: z
+      .string()
+      .refine((list) => brokersOf(list).every((broker) => /^.+:\d+$/.test(broker)), 'must be "host:port,host:port,..."')
+      .optional(),
     S3_ENDPOINT: z.url().optional(),
     S3_REGION: z.string().default("us-east-1"),
     S3_BUCKET: z.string().default("radhical"),
@@ -29,14 +35,14 @@ export const ServiceConfig = z
   .transform((env) => ({
     listen: {
       host: env.RADHICAL_LISTEN.replace(/:\d+$/, ""),
-      port: port.parse(env.RADHICAL_LISTEN.replace(/^.*:/, "")),
+      port: portOf(env.RADHICAL_LISTEN),
     },
     token: env.RADHICAL_TOKEN,
     logLevel: env.RADHICAL_LOG_LEVEL,
     runtime: { workers: env.RADHICAL_WORKERS, device: env.RADHICAL_DEVICE },
     limits: { uploadBytes: env.RADHICAL_MAX_UPLOAD_BYTES, imagePixels: env.RADHICAL_MAX_IMAGE_PIXELS },
     queue: env.KAFKA_BROKERS
-      ? ({ kind: "kafka", brokers: env.KAFKA_BROKERS.split(",").map((broker) => broker.trim()) } as const)
+      ? ({ kind: "kafka", brokers: brokersOf(env.KAFKA_BROKERS) } as const)
       : ({ kind: "in-process" } as const),
     objects: env.S3_ENDPOINT
       ? ({

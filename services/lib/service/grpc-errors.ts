@@ -42,9 +42,8 @@ export function fromGrpc(thrown: unknown): unknown {
   if (!(thrown instanceof ClientError)) return thrown;
   const kind = (Object.keys(STATUS) as FailureKind[]).find((key) => STATUS[key] === thrown.code);
   if (!kind) return thrown;
-  const detail =
-    thrown instanceof RichClientError ? thrown.extra.find((extra) => extra.$type === ErrorInfo.$type) : undefined;
-  const reason =
-    detail && "reason" in detail && typeof detail.reason === "string" ? detail.reason : Status[thrown.code];
-  return new DomainError(kind, reason ?? "UNKNOWN", thrown.details, { cause: thrown });
+  const details = thrown instanceof RichClientError ? thrown.extra : [];
+  const detail = details.find((extra): extra is ErrorInfo => extra.$type === ErrorInfo.$type);
+  const reason = detail?.reason ?? Status[thrown.code] ?? "UNKNOWN";
+  return new DomainError(kind, reason, thrown.details, { info: detail?.metadata ?? {}, cause: thrown });
 }

@@ -22,21 +22,27 @@ export function firstFailure(parts: readonly Part[]): Promise<Error> | undefined
   return failures.length === 0 ? undefined : Promise.race(failures);
 }
 
+const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+
 /**
  * Returns when every part has stopped, after SIGINT, SIGTERM or the failure of a part (the exit code is 1 then).
  * A second signal, or `graceMs` without an end, forces the exit.
  */
 export async function runUntilSignal(parts: readonly Part[], log: Logger, graceMs: number): Promise<void> {
   const reason = await new Promise<NodeJS.Signals | Error>((resolve) => {
-    for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, resolve);
-    void firstFailure(parts)?.then(resolve);
+    const end = (why: NodeJS.Signals | Error): void => {
+      for (const name of SIGNALS) process.off(name, end);
+      resolve(why);
+    };
+    for (const name of SIGNALS) process.once(name, end);
+    void firstFailure(parts)?.then(end);
   });
   if (reason instanceof Error) {
     log.error({ err: reason }, "a part failed");
     process.exitCode = 1;
   } else log.info({ signal: reason }, "stopping");
   const force = (): never => process.exit(1);
-  process.once("SIGINT", force);
+  for (const name of SIGNALS) process.once(name, force);
   const timer = setTimeout(() => {
     log.error({ graceMs }, "did not stop in time");
     force();

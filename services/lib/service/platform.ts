@@ -38,7 +38,10 @@ const openQueue = (config: ServiceConfig, log: Logger): Promise<Queue> => {
 /** Opens the platform. */
 export async function openPlatform(config: ServiceConfig, log: Logger): Promise<Platform> {
   const objects = await openObjects(config.objects);
-  const queue = await openQueue(config, log);
+  const queue = await openQueue(config, log).catch(async (error: unknown) => {
+    await objects.close();
+    throw error;
+  });
   const workers = config.runtime.workers ?? availableParallelism();
   let runtime: Promise<Runtime> | undefined;
   return {
@@ -50,13 +53,23 @@ export async function openPlatform(config: ServiceConfig, log: Logger): Promise<
     log,
     workers,
     runtime: () => {
-      runtime ??= openRuntime({ workers, threadsPerWorker: 1, device: config.runtime.device });
+      if (!runtime) {
+        runtime = openRuntime({ workers, threadsPerWorker: 1, device: config.runtime.device });
+        // The next call tries again.
+        runtime.catch(() => {
+          runtime = undefined;
+        });
+      }
       return runtime;
     },
     stop: async () => {
-      await queue.close();
-      if (runtime) await (await runtime).close();
-      await objects.close();
+      // The store is closed whatever the others do: a folder would stay locked.
+      try {
+        await queue.close();
+        await (await runtime?.catch(() => undefined))?.close();
+      } finally {
+        await objects.close();
+      }
     },
   };
 }

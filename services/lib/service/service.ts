@@ -1,5 +1,5 @@
 /** @file How a service is put together and run: `main.ts` of every service is one call of `runService`. */
-import { isIPv6 } from "node:net";
+import { isIPv4 } from "node:net";
 import type { Server } from "nice-grpc";
 import { DomainError } from "../errors.ts";
 import { JobsServiceDefinition } from "../proto/radhical/v1/jobs.ts";
@@ -38,7 +38,7 @@ export interface RunningServices extends Part {
 }
 
 const isLoopback = (host: string): boolean =>
-  host === "localhost" || host.startsWith("127.") || (isIPv6(host) && host === "::1");
+  host === "localhost" || (isIPv4(host) && host.startsWith("127.")) || host === "[::1]";
 
 /** Throws INSECURE_LISTEN where others could reach a server that has neither TLS nor authentication. */
 function checkExposure(config: ServiceConfig, insecure: boolean, log: Logger): void {

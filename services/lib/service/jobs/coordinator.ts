@@ -4,6 +4,7 @@ import type { ObjectStore } from "../../objects/object-store.ts";
 import { Job, JobState } from "../../proto/radhical/v1/jobs.ts";
 import { UnitEvent } from "../../proto/radhical/v1/work.ts";
 import { DEAD_LETTER_HEADERS, type Delivery, deadLetterTopic, type Queue } from "../../queue/queue.ts";
+import { checkSizes } from "../../queue/rules.ts";
 import { sha256 } from "../content-id.ts";
 import { encode } from "../documents.ts";
 import type { Part } from "../lifecycle.ts";
@@ -12,7 +13,11 @@ import { SOFTWARE_VERSION } from "../version.ts";
 import { FollowedJobs } from "./follow.ts";
 import type { FinishableJob, JobDefinition, Plan } from "./job-definition.ts";
 import { createJob, findJob, isTerminal, jobId, listJobs } from "./job-store.ts";
-import { checkEvent, eventsTopic, UNIT_HEADERS } from "./units.ts";
+import { checkEvent, deadEvent, eventsTopic, UNIT_HEADERS } from "./units.ts";
+
+const RECHECK_MS = 10_000;
+/** Some five minutes: an event that is given up is only made good by a comparison with the store. */
+const RETRIES = 36;
 
 export interface CoordinatorContext {
   readonly objects: ObjectStore;
@@ -25,6 +30,8 @@ export interface CoordinatorOptions {
   readonly definitions: readonly FinishableJob[];
   /** Topics that units of these jobs are published to or passed on to. */
   readonly topics: readonly string[];
+  /** How long a job may be without events before it is compared with the store; default 10 s. */
+  readonly recheckMs?: number;
 }
 
 export interface Coordinator extends Part {
@@ -38,8 +45,8 @@ export interface Coordinator extends Part {
 
 /** Starts a coordinator: takes events and dead letters, and publishes the units of unfinished jobs again. */
 export async function startCoordinator(ctx: CoordinatorContext, options: CoordinatorOptions): Promise<Coordinator> {
-  const { service, definitions, topics } = options;
-  const followed = new FollowedJobs({ ...ctx, service, definitions });
+  const { service, definitions, topics, recheckMs = RECHECK_MS } = options;
+  const followed = new FollowedJobs({ ...ctx, service, definitions, recheckMs });
   const events = eventsTopic(service);
   const letters = topics.map(deadLetterTopic);
   await ctx.queue.ensureTopics([events, ...topics]);
@@ -48,12 +55,15 @@ export async function startCoordinator(ctx: CoordinatorContext, options: Coordin
     // Level topics carry units of several services' jobs.
     if (headers[UNIT_HEADERS.service] !== service) return;
     const error = headers[DEAD_LETTER_HEADERS.error] ?? "no reason given";
-    await followed.onDeadUnit(headers[UNIT_HEADERS.job] ?? "", Number(headers[UNIT_HEADERS.unit]), error);
+    // As an event it goes to the coordinator that has all other events of the job; dead letters are keyed by unit.
+    const dead = deadEvent(headers[UNIT_HEADERS.job] ?? "", Number(headers[UNIT_HEADERS.unit] ?? -1), error);
+    await ctx.queue.publish(events, [dead]);
   };
   const consumer = await ctx.queue.consume({
     topics: [events, ...letters],
     group: `${service}-coordinator`,
     concurrency: 4,
+    retries: RETRIES,
     handle: (delivery) =>
       delivery.topic === events ? followed.onEvent(UnitEvent.decode(delivery.value)) : onDeadLetter(delivery),
   });
@@ -62,22 +72,52 @@ export async function startCoordinator(ctx: CoordinatorContext, options: Coordin
     await followed.publishOpen(id);
     await ctx.queue.publish(events, [checkEvent(id)]);
   };
-  for await (const { job } of listJobs(ctx.objects, service)) if (!isTerminal(job)) await start(job.id);
+  try {
+    for await (const { job } of listJobs(ctx.objects, service)) if (!isTerminal(job)) await start(job.id);
+  } catch (error) {
+    await consumer.stop();
+    throw error;
+  }
+  const rechecks = startRechecks(followed, recheckMs);
 
   return {
     name: `coordinator of ${service}`,
     failed: consumer.failed,
-    stop: () => consumer.stop(),
+    stop: async () => {
+      await rechecks.stop();
+      await consumer.stop();
+    },
     submit: async (definition, request, submittedBy) => {
       if (request.requestId === "") throw invalid("REQUEST_ID_MISSING", "Cannot submit a job without a request_id");
       const bytes = Buffer.from(encode(definition.codec, request));
       const known = await knownJob(ctx.objects, service, request.requestId, bytes);
-      if (known) return known;
+      if (known) {
+        // Its units may not have been published: whoever submitted it may have died, or the queue was away.
+        if (known.state === JobState.JOB_STATE_QUEUED) await start(known.id);
+        return known;
+      }
       const plan = await definition.plan(request);
+      // A job that cannot be published must not come to be.
+      for (const { topic, key, message } of plan.units) checkSizes(topic, [{ key, value: message }]);
       const job = newJob(service, definition, request.requestId, bytes, plan, submittedBy);
       const created = await createJob(ctx.objects, job, { units: [...plan.units], request: bytes });
       if (created) await start(job.id);
       return created?.job ?? (await knownJob(ctx.objects, service, request.requestId, bytes)) ?? job;
+    },
+  };
+}
+
+function startRechecks(followed: FollowedJobs, everyMs: number): { readonly stop: () => Promise<void> } {
+  let running: Promise<void> | undefined;
+  const timer = setInterval(() => {
+    running ??= followed.recheckIdle().finally(() => {
+      running = undefined;
+    });
+  }, everyMs).unref();
+  return {
+    stop: async () => {
+      clearInterval(timer);
+      await running;
     },
   };
 }

@@ -6,11 +6,12 @@ import { type JobPlan, type PlannedUnit, type UnitEvent, UnitEventKind } from ".
 import type { Message, Queue } from "../../queue/queue.ts";
 import type { Logger } from "../log.ts";
 import type { FinishableJob } from "./job-definition.ts";
-import { findJob, isTerminal, readPlan, type StoredJob, updateJob } from "./job-store.ts";
+import { findDeadUnits, findJob, isTerminal, putDeadUnit, readPlan, type StoredJob, updateJob } from "./job-store.ts";
 import { UnitProgress } from "./unit-progress.ts";
 import { findDoneUnits, unitMessage } from "./units.ts";
 
 const SAVE_EVERY_MS = 500;
+const LONGEST_RECHECK_MS = 300_000;
 
 export interface FollowContext {
   readonly service: string;
@@ -18,6 +19,8 @@ export interface FollowContext {
   readonly queue: Queue;
   readonly log: Logger;
   readonly definitions: readonly FinishableJob[];
+  /** A job without events for so long is compared with the store; then again after twice the time, and so on. */
+  readonly recheckMs: number;
 }
 
 /** A job as its coordinator holds it in memory; the store has the truth. */
@@ -27,7 +30,17 @@ interface FollowedJob {
   progress: UnitProgress;
   detail: string;
   savedAtMs: number;
+  recheckAtMs: number;
+  recheckWaitMs: number;
+  /** Work on it ended halfway: what is in memory may be ahead of what was published. */
+  isStale: boolean;
 }
+
+const isSaved = ({ stored: { job }, progress, detail }: FollowedJob): boolean =>
+  job.state === JobState.JOB_STATE_RUNNING &&
+  job.done === progress.amountDone &&
+  job.deadUnits === BigInt(progress.dead.size) &&
+  job.detail === detail;
 
 /** Publishes some units of a job, topic by topic. */
 async function publishUnits(
@@ -59,30 +72,56 @@ export class FollowedJobs {
   /** Publishes the units that a job still needs and that wait for nothing. */
   async publishOpen(id: string): Promise<void> {
     await this.#inTurn(id, async (job) => {
-      if (job.stored.job.state === JobState.JOB_STATE_CANCELLING) return;
-      await publishUnits(this.#ctx, job.stored.job, job.plan.units, job.progress.openAtOnce());
+      if (job.stored.job.state !== JobState.JOB_STATE_CANCELLING) await this.#publishAgain(job);
     });
   }
 
   /** Takes an event of a unit. */
   async onEvent(event: UnitEvent): Promise<void> {
     await this.#inTurn(event.jobId, async (job) => {
-      if (event.kind === UnitEventKind.UNIT_EVENT_KIND_DONE) job.progress.markDone(event.unit);
-      if (event.kind === UnitEventKind.UNIT_EVENT_KIND_PROGRESS) {
-        job.progress.markPartial(event.unit, event.amount);
-        if (event.detail) job.detail = event.detail;
-      }
-      if (event.kind === UnitEventKind.UNIT_EVENT_KIND_CHECK) await this.#reread(job);
+      job.recheckWaitMs = this.#ctx.recheckMs;
+      job.recheckAtMs = Date.now() + job.recheckWaitMs;
+      await this.#take(job, event);
       await this.#advance(job);
     });
   }
 
-  /** Takes a unit that ended as a dead letter. */
-  async onDeadUnit(id: string, unit: number, error: string): Promise<void> {
-    await this.#inTurn(id, async (job) => {
-      job.progress.markDead(unit, error);
-      await this.#advance(job);
-    });
+  /**
+   * Compares with the store the jobs that no event has come for in a while. Another coordinator of this service may have had their
+   * events (a partition moves with every member that comes or goes), and an event that could not be handled is lost.
+   */
+  async recheckIdle(): Promise<void> {
+    for (const [id, { recheckAtMs }] of this.#jobs) {
+      if (recheckAtMs > Date.now()) continue;
+      await this.#inTurn(id, (job) => this.#recheck(job)).catch((error: unknown) =>
+        this.#ctx.log.warn({ err: error, job: id }, "cannot compare job with store"),
+      );
+    }
+  }
+
+  async #recheck(job: FollowedJob): Promise<void> {
+    job.recheckWaitMs = Math.min(2 * job.recheckWaitMs, LONGEST_RECHECK_MS);
+    job.recheckAtMs = Date.now() + job.recheckWaitMs;
+    await this.#reread(job);
+    if (isTerminal(job.stored.job)) return this.#forget(job);
+    await this.#learn(job);
+    await this.#advance(job);
+  }
+
+  async #take(job: FollowedJob, event: UnitEvent): Promise<void> {
+    switch (event.kind) {
+      case UnitEventKind.UNIT_EVENT_KIND_DONE:
+        return job.progress.markDone(event.unit);
+      case UnitEventKind.UNIT_EVENT_KIND_PROGRESS:
+        job.progress.markPartial(event.unit, event.amount);
+        if (event.detail) job.detail = event.detail;
+        return;
+      case UnitEventKind.UNIT_EVENT_KIND_DEAD:
+        await putDeadUnit(this.#ctx.objects, job.stored.job, event.unit, event.detail);
+        return job.progress.markDead(event.unit, event.detail);
+      default:
+        return this.#reread(job);
+    }
   }
 
   /** Runs `work` on a job that is not over, one at a time for each job: its events and its dead letters come on different topics. */
@@ -92,7 +131,7 @@ export class FollowedJobs {
       .catch(() => undefined)
       .then(async () => {
         const job = await this.#find(id);
-        if (job) await work(job);
+        await (job && this.#holding(job, work));
       });
     this.#turns.set(id, turn);
     return turn.finally(() => {
@@ -102,15 +141,57 @@ export class FollowedJobs {
 
   async #find(id: string): Promise<FollowedJob | undefined> {
     const known = this.#jobs.get(id);
-    if (known) return known;
+    if (known && !known.isStale) return known;
     const { objects, service } = this.#ctx;
     const stored = await findJob(objects, service, id);
-    if (!stored || isTerminal(stored.job)) return undefined;
-    const plan = await readPlan(objects, service, id);
-    const progress = new UnitProgress(plan, await findDoneUnits(objects, plan.units));
-    const job: FollowedJob = { stored, plan, progress, detail: "", savedAtMs: 0 };
+    if (!stored || isTerminal(stored.job)) {
+      this.#jobs.delete(id);
+      return undefined;
+    }
+    const job = await this.#open(stored).catch((error: unknown) => this.#fail(stored, error));
+    if (!job) return undefined;
     this.#jobs.set(id, job);
+    if (known && stored.job.state !== JobState.JOB_STATE_CANCELLING)
+      await this.#holding(job, () => this.#publishAgain(job));
     return job;
+  }
+
+  async #holding(job: FollowedJob, work: (job: FollowedJob) => Promise<void>): Promise<void> {
+    try {
+      await work(job);
+    } catch (error) {
+      job.isStale = true;
+      throw error;
+    }
+  }
+
+  async #open(stored: StoredJob): Promise<FollowedJob> {
+    const { objects, recheckMs } = this.#ctx;
+    const plan = await readPlan(objects, stored.job);
+    const progress = new UnitProgress(plan, await findDoneUnits(objects, plan.units));
+    for (const [unit, error] of await findDeadUnits(objects, stored.job)) progress.markDead(unit, error);
+    const recheckAtMs = Date.now() + recheckMs;
+    return { stored, plan, progress, detail: "", savedAtMs: 0, recheckAtMs, recheckWaitMs: recheckMs, isStale: false };
+  }
+
+  /** Ends a job that cannot go on, so that it neither waits for ever nor keeps its service from starting. */
+  async #fail(stored: StoredJob, error: unknown, done = stored.job.done): Promise<undefined> {
+    // What may pass is thrown on: the event comes again, or the job is compared with the store later.
+    if (error instanceof DomainError && error.kind === "unavailable") throw error;
+    if (!(error instanceof DomainError)) this.#ctx.log.error({ err: error, job: stored.job.id }, "bug in job");
+    const reason = error instanceof DomainError ? error.message : "internal error";
+    await updateJob(this.#ctx.objects, stored, () => ({ state: JobState.JOB_STATE_FAILED, reason, done }));
+  }
+
+  async #publishAgain(job: FollowedJob): Promise<void> {
+    job.progress.takeReleased();
+    await publishUnits(this.#ctx, job.stored.job, job.plan.units, job.progress.openUnits());
+  }
+
+  /** Marks what the store knows and this process may not. */
+  async #learn({ plan, progress, stored }: FollowedJob): Promise<void> {
+    progress.markAllDone(await findDoneUnits(this.#ctx.objects, plan.units));
+    for (const [unit, error] of await findDeadUnits(this.#ctx.objects, stored.job)) progress.markDead(unit, error);
   }
 
   async #reread(job: FollowedJob): Promise<void> {
@@ -123,20 +204,22 @@ export class FollowedJobs {
       return this.#save(job, { state: JobState.JOB_STATE_CANCELLED });
     const released = job.progress.takeReleased();
     if (released.length > 0) await publishUnits(this.#ctx, job.stored.job, job.plan.units, released);
+    if (job.progress.isStuck) await this.#learn(job);
     if (job.progress.isComplete) return this.#finish(job);
     if (job.progress.isStuck) {
-      const [reason] = job.progress.dead.values();
+      const [reason = "they wait for each other"] = job.progress.dead.values();
       const count = `${job.progress.dead.size} of ${job.plan.units.length}`;
       return this.#save(job, { state: JobState.JOB_STATE_FAILED, reason: `${count} units failed: ${reason}` });
     }
-    if (Date.now() - job.savedAtMs >= SAVE_EVERY_MS) await this.#save(job, { state: JobState.JOB_STATE_RUNNING });
+    if (!isSaved(job) && Date.now() - job.savedAtMs >= SAVE_EVERY_MS)
+      await this.#save(job, { state: JobState.JOB_STATE_RUNNING });
   }
 
   async #finish(job: FollowedJob): Promise<void> {
     const truth = await findDoneUnits(this.#ctx.objects, job.plan.units);
     if (truth.includes(0)) {
       job.progress = new UnitProgress(job.plan, truth);
-      return publishUnits(this.#ctx, job.stored.job, job.plan.units, job.progress.openAtOnce());
+      return this.#publishAgain(job);
     }
     try {
       const { kind, resultId } = job.stored.job;
@@ -144,13 +227,13 @@ export class FollowedJobs {
       if (!definition)
         throw new DomainError("failedPrecondition", "KIND_UNKNOWN", `Cannot finish a job of kind "${kind}"`);
       const note = await definition.finish(job.plan.request, resultId, job.plan.units);
-      await this.#save(job, { state: JobState.JOB_STATE_SUCCEEDED, detail: "", note: note ?? "" });
+      job.detail = "";
+      const nothing = job.plan.units.length === 0 ? "There was nothing to do" : "";
+      await this.#save(job, { state: JobState.JOB_STATE_SUCCEEDED, note: note ?? nothing });
     } catch (error) {
-      // What may pass is thrown on, and the event comes again.
-      if (error instanceof DomainError && error.kind === "unavailable") throw error;
-      if (!(error instanceof DomainError)) this.#ctx.log.error({ err: error, job: job.stored.job.id }, "bug in finish");
-      const reason = error instanceof DomainError ? error.message : "internal error";
-      await this.#save(job, { state: JobState.JOB_STATE_FAILED, reason });
+      await this.#fail(job.stored, error, job.progress.amountDone);
+      await this.#reread(job);
+      this.#forget(job);
     }
   }
 

@@ -1,4 +1,4 @@
-/** @file Job state in the object store: `jobs/<service>/<job id>/{job,plan}`. `job` changes by conditional put only. */
+/** @file Job state in the object store: `jobs/<service>/<job id>/{job,plan-<id>,dead/<unit>}`. `job` changes by conditional put only. */
 import { DomainError } from "../../errors.ts";
 import { objectKey } from "../../objects/object-key.ts";
 import type { ObjectStore } from "../../objects/object-store.ts";
@@ -23,7 +23,10 @@ export const isTerminal = (job: Job): boolean =>
   job.state === JobState.JOB_STATE_CANCELLED;
 
 const jobKey = (service: string, id: string): string => objectKey("jobs", service, id, "job");
-const planKey = (service: string, id: string): string => objectKey("jobs", service, id, "plan");
+/** A plan belongs to one request and version: what a submission left that died before it made its job is never another's plan. */
+const planKey = ({ service, id, requestSha256, softwareVersion }: Job): string =>
+  objectKey("jobs", service, id, `plan-${contentId(requestSha256, softwareVersion)}`);
+const deadPrefix = (service: string, id: string): string => `${objectKey("jobs", service, id, "dead")}/`;
 
 /** Returns a service's job, or undefined. */
 export async function findJob(objects: ObjectStore, service: string, id: string): Promise<StoredJob | undefined> {
@@ -38,14 +41,29 @@ export async function jobEtag(objects: ObjectStore, service: string, id: string)
 
 /** Stores a new job with its plan; the plan first, so that no job is ever without one. Undefined: the job is there already. */
 export async function createJob(objects: ObjectStore, job: Job, plan: JobPlan): Promise<StoredJob | undefined> {
-  await objects.put(planKey(job.service, job.id), encode(JobPlan, plan), { ifAbsent: true });
+  await objects.put(planKey(job), encode(JobPlan, plan), { ifAbsent: true });
   const etag = await objects.put(jobKey(job.service, job.id), encode(Job, job), { ifAbsent: true });
   return etag === undefined ? undefined : { job, etag };
 }
 
 /** Returns a job's plan. */
-export async function readPlan(objects: ObjectStore, service: string, id: string): Promise<JobPlan> {
-  return JobPlan.decode(await objects.get(planKey(service, id)));
+export async function readPlan(objects: ObjectStore, job: Job): Promise<JobPlan> {
+  return JobPlan.decode(await objects.get(planKey(job)));
+}
+
+/** Stores that a unit of a job ended as a dead letter, so that every coordinator knows, and after a restart too. */
+export async function putDeadUnit(objects: ObjectStore, job: Job, unit: number, error: string): Promise<void> {
+  await objects.put(`${deadPrefix(job.service, job.id)}${unit}`, Buffer.from(error), { ifAbsent: true });
+}
+
+/** Returns the error of each unit of a job that ended as a dead letter. */
+export async function findDeadUnits(objects: ObjectStore, { service, id }: Job): Promise<Map<number, string>> {
+  const dead = new Map<number, string>();
+  const prefix = deadPrefix(service, id);
+  for await (const { key } of objects.list(prefix)) {
+    dead.set(Number(key.slice(prefix.length)), Buffer.from(await objects.get(key)).toString());
+  }
+  return dead;
 }
 
 /**

@@ -37,6 +37,7 @@ export function jobsRpc(ctx: { readonly objects: ObjectStore; readonly queue: Qu
     cancelJob: async ({ jobId }) => {
       const stored = await getJob(ctx.objects, JOB_SERVICES, jobId);
       const { job } = await updateJob(ctx.objects, stored, () => ({ state: JobState.JOB_STATE_CANCELLING }));
+      await ctx.queue.ensureTopics([eventsTopic(job.service)]);
       await ctx.queue.publish(eventsTopic(job.service), [checkEvent(job.id)]);
       return { job };
     },

@@ -1,88 +1,116 @@
-/** @file Which units of a job are done, partly done or dead. Pure bookkeeping. */
+/** @file Which units of a job are done, partly done or dead. Pure bookkeeping; an event costs the same for 3 units and 100,000. */
 import type { JobPlan, PlannedUnit } from "../../proto/radhical/v1/work.ts";
 
-/** Progress of a plan. A repeat of an event sets a set bit, so events may come twice and in any order. */
+/** Waiting for a group; published, or about to be; ended in the dead-letter topic; done. */
+const WAITING = 0;
+const OPEN = 1;
+const DEAD = 2;
+const DONE = 3;
+
+/** Progress of a plan. A repeat of an event changes nothing, so events may come twice and in any order. */
 export class UnitProgress {
   readonly units: readonly PlannedUnit[];
   readonly dead = new Map<number, string>();
-  readonly #done: Uint8Array;
+  readonly #states: Uint8Array;
   readonly #partial = new Map<number, bigint>();
-  readonly #publishedGroups = new Set<string>([""]);
+  /** Units of each group that are not done. */
   readonly #openInGroup = new Map<string, number>();
+  /** Units by the group they wait for; a group leaves when its units are taken. */
+  readonly #waiting = new Map<string, number[]>();
+  /** Groups that are complete and whose waiting units nobody has taken. */
+  readonly #ready = new Set<string>();
+  #doneCount = 0;
+  #openCount = 0;
+  #amountDone = 0n;
 
+  /** `done` says of every unit whether its output exists. */
   constructor(plan: JobPlan, done: Uint8Array) {
     this.units = plan.units;
-    this.#done = done;
+    this.#states = new Uint8Array(plan.units.length);
     for (const [index, unit] of plan.units.entries()) {
-      if (done[index] === 0) this.#openInGroup.set(unit.group, (this.#openInGroup.get(unit.group) ?? 0) + 1);
+      this.#openInGroup.set(unit.group, (this.#openInGroup.get(unit.group) ?? 0) + 1);
+      if (unit.after === "") {
+        this.#states[index] = OPEN;
+        this.#openCount++;
+        continue;
+      }
+      const waiting = this.#waiting.get(unit.after);
+      if (waiting) waiting.push(index);
+      else this.#waiting.set(unit.after, [index]);
     }
+    for (const group of this.#waiting.keys()) if (!this.#openInGroup.has(group)) this.#ready.add(group);
+    this.markAllDone(done);
   }
 
   markDone(index: number): void {
     const unit = this.units[index];
-    if (!unit || this.#done[index] !== 0) return;
-    this.#done[index] = 1;
-    this.dead.delete(index);
+    if (!unit || this.#states[index] === DONE) return;
+    this.#amountDone += unit.amount - (this.#partial.get(index) ?? 0n);
     this.#partial.delete(index);
-    this.#openInGroup.set(unit.group, (this.#openInGroup.get(unit.group) ?? 1) - 1);
+    this.dead.delete(index);
+    if (this.#states[index] === OPEN) this.#openCount--;
+    this.#states[index] = DONE;
+    this.#doneCount++;
+    const left = (this.#openInGroup.get(unit.group) ?? 1) - 1;
+    this.#openInGroup.set(unit.group, left);
+    if (left === 0 && this.#waiting.has(unit.group)) this.#ready.add(unit.group);
   }
 
+  /** Marks every unit whose entry is not 0. */
+  markAllDone(done: Uint8Array): void {
+    for (const [index, bit] of done.entries()) if (bit !== 0) this.markDone(index);
+  }
+
+  /** Takes that `amount` of a unit's amount is done; never less than none of it or more than all. */
   markPartial(index: number, amount: bigint): void {
-    if (this.#done[index] === 0) this.#partial.set(index, amount);
+    const unit = this.units[index];
+    if (!unit || this.#states[index] === DONE) return;
+    const part = amount < 0n ? 0n : amount > unit.amount ? unit.amount : amount;
+    this.#amountDone += part - (this.#partial.get(index) ?? 0n);
+    this.#partial.set(index, part);
   }
 
   markDead(index: number, error: string): void {
-    if (this.#done[index] === 0) this.dead.set(index, error);
+    if (!this.units[index] || this.#states[index] === DONE) return;
+    if (this.#states[index] === OPEN) this.#openCount--;
+    this.#states[index] = DEAD;
+    this.dead.set(index, error);
   }
 
   isDone(index: number): boolean {
-    return this.#done[index] === 1;
+    return this.#states[index] === DONE;
   }
 
   get isComplete(): boolean {
-    return this.#done.every((bit) => bit === 1);
+    return this.#doneCount === this.units.length;
   }
 
   /** True if nothing more can happen: what is not done is dead, or waits for something that is. */
   get isStuck(): boolean {
-    if (this.dead.size === 0) return false;
-    const blocked = this.#blockedGroups();
-    return this.units.every((unit, index) => this.isDone(index) || this.dead.has(index) || blocked.has(unit.after));
+    return !this.isComplete && this.#openCount === 0 && this.#ready.size === 0;
   }
 
   get amountDone(): bigint {
-    let sum = 0n;
-    for (const [index, unit] of this.units.entries())
-      sum += this.isDone(index) ? unit.amount : (this.#partial.get(index) ?? 0n);
-    return sum;
+    return this.#amountDone;
   }
 
   /** Returns the units that can be published now for the first time: those whose group to wait for has just been completed. */
   takeReleased(): number[] {
-    const released = new Set<string>();
-    for (const unit of this.units) {
-      if (!this.#publishedGroups.has(unit.after) && (this.#openInGroup.get(unit.after) ?? 0) === 0)
-        released.add(unit.after);
+    const released: number[] = [];
+    for (const group of this.#ready) {
+      for (const index of this.#waiting.get(group) ?? []) if (this.#states[index] === WAITING) released.push(index);
+      this.#waiting.delete(group);
     }
-    for (const group of released) this.#publishedGroups.add(group);
-    return this.#openIndices((unit) => released.has(unit.after));
+    this.#ready.clear();
+    for (const index of released) this.#states[index] = OPEN;
+    this.#openCount += released.length;
+    return released;
   }
 
-  /** Returns the units that are not done and wait for nothing. */
-  openAtOnce(): number[] {
-    return this.#openIndices((unit) => unit.after === "");
-  }
-
-  #openIndices(matches: (unit: PlannedUnit) => boolean): number[] {
-    return [...this.units.entries()]
-      .filter(([index, unit]) => !this.isDone(index) && matches(unit))
-      .map(([index]) => index);
-  }
-
-  #blockedGroups(): Set<string> {
-    const blocked = new Set<string>();
-    for (const index of this.dead.keys()) blocked.add(this.units[index]?.group ?? "");
-    blocked.delete("");
-    return blocked;
+  /** Returns the units that are published or can be, and of which nobody knows how they ended. */
+  openUnits(): number[] {
+    const open: number[] = [];
+    for (const [index, state] of this.#states.entries()) if (state === OPEN) open.push(index);
+    return open;
   }
 }

@@ -44,11 +44,17 @@ export const unitMessage = (service: string, job: string, unit: PlannedUnit, ind
   },
 });
 
-/** Returns the message that makes a coordinator look at a job: it is new, or somebody cancelled it. */
-export const checkEvent = (job: string): Message => ({
+const eventMessage = (job: string, event: { kind: UnitEventKind; unit?: number; detail?: string }): Message => ({
   key: job,
-  value: encode(UnitEvent, { jobId: job, kind: UnitEventKind.UNIT_EVENT_KIND_CHECK, unit: 0, amount: 0n, detail: "" }),
+  value: encode(UnitEvent, { jobId: job, unit: 0, amount: 0n, detail: "", ...event }),
 });
+
+/** Returns the message that makes a coordinator look at a job: it is new, or somebody cancelled it. */
+export const checkEvent = (job: string): Message => eventMessage(job, { kind: UnitEventKind.UNIT_EVENT_KIND_CHECK });
+
+/** Returns the message that tells a coordinator that a unit ended as a dead letter. */
+export const deadEvent = (job: string, unit: number, error: string): Message =>
+  eventMessage(job, { kind: UnitEventKind.UNIT_EVENT_KIND_DEAD, unit, detail: error });
 
 const folderOf = (key: string): string => key.slice(0, key.lastIndexOf("/") + 1);
 

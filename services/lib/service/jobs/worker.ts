@@ -1,4 +1,5 @@
 /** @file Workers: take a unit's message, skip it if its output exists, otherwise compute, store the output, tell, acknowledge. */
+import { DomainError } from "../../errors.ts";
 import type { ObjectStore } from "../../objects/object-store.ts";
 import { UnitEvent, UnitEventKind } from "../../proto/radhical/v1/work.ts";
 import type { Consumer, Delivery, Queue } from "../../queue/queue.ts";
@@ -7,6 +8,9 @@ import type { Part } from "../lifecycle.ts";
 import type { Logger } from "../log.ts";
 import { cancellable } from "./cancellation.ts";
 import { eventsTopic, UNIT_HEADERS } from "./units.ts";
+
+/** Some half a minute: a store or a broker that starts anew must not cost a job its units. */
+const RETRIES = 8;
 
 /** What a handler needs besides its task. */
 export interface UnitContext {
@@ -81,8 +85,16 @@ export async function startWorker<T>(ctx: WorkerContext, group: string, handler:
   };
   try {
     for (let member = 0; member < handler.members; member++) {
-      const handle = (delivery: Delivery): Promise<void> => handleUnit(ctx, handler, delivery);
-      consumers.push(await ctx.queue.consume({ topics: handler.topics, group, concurrency: 1, handle }));
+      const handle = (delivery: Delivery): Promise<void> =>
+        handleUnit(ctx, handler, delivery).catch((error: unknown) => {
+          // An expected failure becomes the job's reason; of a bug the caller is told nothing, and the log everything.
+          if (error instanceof DomainError || delivery.signal.aborted) throw error;
+          ctx.log.error({ err: error, topic: delivery.topic, headers: delivery.headers }, "bug in worker");
+          throw new Error("internal error", { cause: error });
+        });
+      consumers.push(
+        await ctx.queue.consume({ topics: handler.topics, group, concurrency: 1, retries: RETRIES, handle }),
+      );
     }
   } catch (error) {
     await stop();

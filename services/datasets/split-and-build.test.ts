@@ -1,0 +1,167 @@
+/** @file Lists and databases from a patch set in the store: what is listed is what the trainer and Caffe read, in which order. */
+import assert from "node:assert/strict";
+import { mkdir, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { ClassicLevel } from "classic-level";
+import type { ObjectStore } from "../lib/objects/object-store.ts";
+import { parseList, patchNames } from "../lib/patches/patch-names.ts";
+import { writeShard } from "../lib/patches/patch-shard.ts";
+import { recordAt, recordCount } from "../lib/patches/records.ts";
+import { Annotation, BuildRequest, MaskKind, SplitRequest } from "../lib/proto/radhical/v1/datasets.ts";
+import { ExtractRecord, PatchSet } from "../lib/proto/radhical/v1/work.ts";
+import { contentId, sha256 } from "../lib/service/content-id.ts";
+import { COHORT, DATABASE_SET, PATCH_SET, SPLIT } from "../lib/service/document-kinds.ts";
+import { createDocument, encode, readDocument } from "../lib/service/documents.ts";
+import { runInline } from "../lib/service/jobs/inline.fixture.ts";
+import { temporaryFolder, temporaryStore } from "../lib/service/jobs/jobs.fixture.ts";
+import { buildJobs } from "./build.ts";
+import { buildWorker } from "./build-worker.ts";
+import { listWorker, splitJobs } from "./split.ts";
+
+const PATIENTS = 6;
+const PER_PATIENT = 3;
+const cohortId = contentId("cohort");
+const patchSetId = contentId("patches");
+
+/** Stores what extraction leaves of 18 images at two levels; a patch's pixels are all its number within the image. */
+async function storePatches(objects: ObjectStore): Promise<Map<string, number>> {
+  const patientOf = new Map<string, number>();
+  const members = Array.from({ length: PATIENTS * PER_PATIENT }, (_, i) => {
+    const imageId = contentId("image", i);
+    patientOf.set(imageId, i % PATIENTS);
+    return { imageId, maskId: contentId("mask", i), patient: i % PATIENTS };
+  });
+  const meaning = { annotation: Annotation.ANNOTATION_COMPLETE, maskKind: MaskKind.MASK_KIND_AUTO, mpp: 0.25 };
+  await createDocument(objects, COHORT, cohortId, { members, ...meaning });
+  const records: PatchSet["members"] = [];
+  for (const { imageId } of members) {
+    const levels: ExtractRecord["levels"] = [];
+    for (const level of [1, 2]) {
+      const labels = Uint8Array.from({ length: 4 + level }, (_, i) => i % (level + 1));
+      const patches = [...patchNames(imageId, labels)].map((patch, n) => ({
+        ...patch,
+        pixels: new Uint8Array(3_072).fill(n),
+      }));
+      const shardKey = `patches/x/${imageId}/level-${level}.tar`;
+      await objects.put(shardKey, writeShard(patches));
+      levels.push({ level, labels: Buffer.from(labels), shardKey });
+    }
+    const recordKey = `patches/x/${imageId}/record`;
+    await objects.put(recordKey, encode(ExtractRecord, { levels, shortfalls: [] }));
+    records.push({ imageId, recordKey });
+  }
+  await createDocument(
+    objects,
+    PATCH_SET,
+    patchSetId,
+    PatchSet.fromPartial({ cohortId, sampling: { reductions: [1, 2] }, members: records }),
+  );
+  return patientOf;
+}
+
+async function startSplit(t: TestContext, seed = 1n) {
+  const objects = await temporaryStore(t);
+  const patientOf = await storePatches(objects);
+  const request = SplitRequest.fromPartial({ requestId: "split", patchSetId, folds: 3, seed });
+  const { id } = await runInline(objects, splitJobs({ objects }), listWorker({ objects }), request);
+  const split = await readDocument(objects, SPLIT, id);
+  const listOf = async (path: string) => {
+    const { key } = split.files.find((file) => file.path === path)!;
+    return parseList(Buffer.from(await objects.get(key)).toString());
+  };
+  return { objects, patientOf, splitId: id, split, listOf };
+}
+
+test("no patient is in two parts of a fold, and the lists hold every patch of their images", async (t) => {
+  const { patientOf, split, listOf } = await startSplit(t);
+  assert.equal(split.files.length, 3 * 2 * 2);
+  for (const { fold, train, validation, test: tested } of split.folds) {
+    const parts = [train, validation, tested].map((images) => new Set(images.map((image) => patientOf.get(image))));
+    assert.equal(
+      parts.reduce((sum, { size }) => sum + size, 0),
+      new Set(parts.flatMap((part) => [...part])).size,
+    );
+    for (const level of [1, 2]) {
+      for (const [part, images] of Object.entries({ train, test: tested })) {
+        const list = await listOf(`level-${level}/${part}_w32_${fold}.txt`);
+        assert.deepEqual(new Set(list.map(({ imageId }) => imageId)), new Set(images));
+        assert.equal(list.length, images.length * 2 * (4 + level));
+      }
+    }
+  }
+});
+
+test("a split is a function of its seed", async (t) => {
+  const [one, same, other] = [await startSplit(t, 1n), await startSplit(t, 1n), await startSplit(t, 2n)];
+  assert.deepEqual([same.splitId, same.split], [one.splitId, one.split]);
+  assert.notDeepEqual(other.split.folds, one.split.folds);
+});
+
+test("records are in list order; the train database is shuffled, the test database is not; both hold all", async (t) => {
+  const { objects, splitId, listOf } = await startSplit(t);
+  const request = BuildRequest.fromPartial({ requestId: "build", splitId, folds: [2, 2] });
+  const { id, units } = await runInline(objects, buildJobs({ objects }), buildWorker({ objects }), request);
+  assert.equal(units.length, 2, "a fold that is named twice is built once");
+  const { records, reductions, mpp } = await readDocument(objects, DATABASE_SET, id);
+  assert.deepEqual([reductions, mpp, records.length], [[1, 2], 0.25, 2]);
+  for (const { train, test: tested, files, channelMeans } of records) {
+    const level = train!.database!.level;
+    for (const [part, stored] of Object.entries({ train, test: tested })) {
+      const list = await listOf(`level-${level}/${part}_w32_2.txt`);
+      const bytes = await objects.get(stored!.key);
+      assert.equal(recordCount(bytes), list.length);
+      const all = list.map((_, i) => recordAt(bytes, i));
+      assert.deepEqual(
+        all.map(({ label }) => label),
+        list.map(({ label }) => label),
+      );
+      const { byLabel, classOfLabel, patches, recordsSha256 } = stored!.database!;
+      assert.deepEqual(
+        byLabel,
+        classOfLabel.map((_, label) => BigInt(list.filter((patch) => patch.label === label).length)),
+      );
+      assert.deepEqual(
+        [classOfLabel, patches, recordsSha256],
+        [level === 1 ? [0, 2] : [0, 1, 2], BigInt(list.length), sha256(bytes)],
+      );
+      const names = await readNames(t, objects, files, `DB_${part}_2_${level}/`);
+      const listed = list.map(({ name }) => name);
+      assert.deepEqual(names.toSorted(), listed.toSorted());
+      assert.equal(names.join() === listed.join(), part === "test");
+      if (part === "train")
+        assert.deepEqual(
+          channelMeans,
+          [0, 1, 2].map(() => Math.fround(mean(all.map(({ pixels }) => pixels[0]!)))),
+        );
+    }
+  }
+});
+
+const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** Returns the patch names of a LevelDB whose files lie in the store, in the order of its keys. */
+async function readNames(
+  t: TestContext,
+  objects: ObjectStore,
+  files: readonly { readonly path: string; readonly key: string }[],
+  prefix: string,
+): Promise<string[]> {
+  const folder = join(await temporaryFolder(t), "db");
+  await mkdir(folder);
+  for (const { path, key } of files)
+    if (path.startsWith(prefix)) await writeFile(join(folder, basename(path)), await objects.get(key));
+  const database = new ClassicLevel<string, Uint8Array>(folder, { valueEncoding: "view" });
+  const names: string[] = [];
+  for await (const key of database.keys()) names.push(key.slice(key.indexOf("_") + 1));
+  await database.close();
+  return names;
+}
+
+test("a fold that the split has not is refused, and so is none", async (t) => {
+  const { objects, splitId } = await startSplit(t);
+  const plan = (folds: number[]) =>
+    buildJobs({ objects }).plan(BuildRequest.fromPartial({ requestId: "x", splitId, folds }));
+  await assert.rejects(plan([1, 4]), { reason: "FOLD_UNKNOWN", message: /fold 4: the split has folds 1 to 3/ });
+  await assert.rejects(plan([]), { reason: "FOLDS_MISSING" });
+});

@@ -1,0 +1,73 @@
+/** @file Settings: read whole, refused whole. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { readConfig } from "./config.ts";
+
+const refusal = (env: Record<string, string>): string => {
+  try {
+    readConfig(env);
+  } catch (error) {
+    if (error instanceof Error) return error.message;
+  }
+  return "";
+};
+
+test("without settings a service is for this machine alone", () => {
+  const { listen, token, objects, queue, logLevel } = readConfig({});
+  assert.deepEqual(listen, { host: "127.0.0.1", port: 50_051 });
+  assert.deepEqual([token, logLevel], [undefined, "info"]);
+  assert.deepEqual([objects, queue], [{ kind: "folder", folder: ".radhical" }, { kind: "in-process" }]);
+});
+
+test("an empty variable counts as unset", () => {
+  assert.deepEqual(
+    readConfig({ RADHICAL_TOKEN: "", KAFKA_BROKERS: "", S3_ENDPOINT: "", RADHICAL_LISTEN: "" }),
+    readConfig({}),
+  );
+});
+
+test("addresses of Kafka and S3 choose the adapters", () => {
+  const env = {
+    KAFKA_BROKERS: "a:9092, b:9092",
+    S3_ENDPOINT: "http://s3:9000",
+    S3_ACCESS_KEY: "who",
+    S3_SECRET_KEY: "what",
+  };
+  const { objects, queue } = readConfig(env);
+  assert.deepEqual(queue, { kind: "kafka", brokers: ["a:9092", "b:9092"] });
+  const s3 = {
+    endpoint: "http://s3:9000",
+    region: "us-east-1",
+    bucket: "radhical",
+    accessKey: "who",
+    secretKey: "what",
+  };
+  assert.deepEqual(objects, { kind: "s3", ...s3 });
+});
+
+test("every wrong setting is named at once, with what is wrong", () => {
+  const message = refusal({
+    RADHICAL_LISTEN: "here",
+    RADHICAL_TOKEN: "short",
+    RADHICAL_WORKERS: "0",
+    S3_ENDPOINT: "s3",
+  });
+  for (const part of [
+    "RADHICAL_LISTEN",
+    "host:port",
+    "RADHICAL_TOKEN",
+    "16 characters",
+    "RADHICAL_WORKERS",
+    "S3_ENDPOINT",
+  ])
+    assert.ok(message.includes(part), `${part} in ${message}`);
+});
+
+test("a port or a broker that cannot be is refused by name", () => {
+  assert.match(refusal({ RADHICAL_LISTEN: "127.0.0.1:70000" }), /RADHICAL_LISTEN: must name a port of at most 65535/);
+  assert.match(refusal({ KAFKA_BROKERS: "a:9092," }), /KAFKA_BROKERS: must be "host:port/);
+});
+
+test("the secret of a refused configuration is not told", () => {
+  assert.ok(!refusal({ RADHICAL_TOKEN: "hunter2", RADHICAL_WORKERS: "x" }).includes("hunter2"));
+});

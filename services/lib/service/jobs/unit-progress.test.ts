@@ -1,0 +1,123 @@
+/** @file Bookkeeping of units against a plain model of it, and at the size of a slide. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { PlannedUnit } from "../../proto/radhical/v1/work.ts";
+import { UnitProgress } from "./unit-progress.ts";
+
+const unitOf = (group: string, after: string, amount = 1): PlannedUnit =>
+  PlannedUnit.fromPartial({ group, after, amount: BigInt(amount) });
+
+const planOf = (units: PlannedUnit[]) => ({ units, request: Buffer.alloc(0) });
+
+/** What a unit's state is, told by all that happened to it. */
+interface Model {
+  done: boolean;
+  dead: boolean;
+  partial: bigint;
+  released: boolean;
+}
+
+const GROUPS = ["a", "b", "c"];
+const arbitraryUnit = fc.record({
+  group: fc.constantFrom("", ...GROUPS),
+  after: fc.constantFrom("", "", ...GROUPS),
+  amount: fc.nat(20),
+  done: fc.boolean(),
+});
+const arbitraryEvent = fc.record({
+  kind: fc.constantFrom("done", "dead", "partial", "release"),
+  unit: fc.integer({ min: -1, max: 12 }),
+  amount: fc.integer({ min: -3, max: 30 }),
+});
+
+test("any events in any order leave the progress that a plain model of it has", () => {
+  fc.assert(
+    fc.property(fc.array(arbitraryUnit, { maxLength: 12 }), fc.array(arbitraryEvent), (given, events) => {
+      const units = given.map(({ group, after, amount }) => unitOf(group, after, amount));
+      const progress = new UnitProgress(
+        planOf(units),
+        Uint8Array.from(given, ({ done }) => (done ? 1 : 0)),
+      );
+      const models: Model[] = given.map(({ done, after }) => ({
+        done,
+        dead: false,
+        partial: 0n,
+        released: after === "",
+      }));
+      const isReady = (after: string) => units.every(({ group }, i) => group !== after || models[i]!.done);
+      const takeReleased = () => {
+        const taken = units.flatMap(({ after }, i) => (!models[i]!.released && isReady(after) ? [i] : []));
+        for (const i of taken) models[i]!.released = true;
+        return taken.filter((i) => !models[i]!.done && !models[i]!.dead);
+      };
+      for (const { kind, unit, amount } of events) {
+        const model = models[unit];
+        if (kind === "release")
+          assert.deepEqual(
+            progress.takeReleased().toSorted((a, b) => a - b),
+            takeReleased(),
+          );
+        if (kind === "done") progress.markDone(unit);
+        if (kind === "dead") progress.markDead(unit, "why");
+        if (kind === "partial") progress.markPartial(unit, BigInt(amount));
+        if (!model || model.done) continue;
+        if (kind === "done") Object.assign(model, { done: true, dead: false });
+        if (kind === "dead") model.dead = true;
+        const limit = given[unit]!.amount;
+        if (kind === "partial") model.partial = BigInt(Math.min(Math.max(amount, 0), limit));
+      }
+      const amounts = models.map(({ done, partial }, i) => (done ? units[i]!.amount : partial));
+      assert.equal(
+        progress.amountDone,
+        amounts.reduce((sum, amount) => sum + amount, 0n),
+      );
+      assert.equal(
+        progress.isComplete,
+        models.every(({ done }) => done),
+      );
+      assert.deepEqual([...progress.dead.keys()].sort(), models.flatMap(({ dead }, i) => (dead ? [i] : [])).sort());
+      progress.takeReleased();
+      takeReleased();
+      const mayHappen = models.some(({ done, dead, released }) => !done && !dead && released);
+      assert.equal(progress.isStuck, !progress.isComplete && !mayHappen);
+    }),
+  );
+});
+
+test("an event twice counts once, and what died can still be done", () => {
+  const progress = new UnitProgress(planOf([unitOf("", "", 5), unitOf("", "", 7)]), new Uint8Array(2));
+  progress.markDone(0);
+  progress.markDone(0);
+  progress.markDead(1, "gone");
+  assert.deepEqual([progress.amountDone, progress.isStuck], [5n, true]);
+  progress.markDone(1);
+  assert.deepEqual(
+    [progress.amountDone, progress.isStuck, progress.isComplete, progress.dead.size],
+    [12n, false, true, 0],
+  );
+});
+
+test("the units of a job of 100,000 are counted one by one without looking at the others", () => {
+  const tiles = 100_000;
+  let looks = 0;
+  const units = Array.from({ length: tiles + 1 }, (_, i) =>
+    i === tiles ? unitOf("", "tiles", 0) : unitOf("tiles", ""),
+  );
+  const watched = new Proxy(units, {
+    get: (target, key, receiver) => {
+      looks++;
+      return Reflect.get(target, key, receiver);
+    },
+  });
+  const progress = new UnitProgress(planOf(watched), new Uint8Array(tiles + 1));
+  const before = looks;
+  for (let i = 0; i < tiles; i++) {
+    progress.markPartial(i, 0n);
+    progress.markDone(i);
+    assert.equal(progress.amountDone, BigInt(i + 1));
+    assert.deepEqual([progress.isStuck, progress.isComplete], [false, false]);
+    assert.deepEqual(progress.takeReleased(), i === tiles - 1 ? [tiles] : []);
+  }
+  assert.ok(looks - before < 10 * tiles, `${looks - before} looks at the plan`);
+});

@@ -1,0 +1,60 @@
+/** @file A process of parts, stopped by signals: a real process each time. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+// Compiled beside this file.
+const CHILD = fileURLToPath(new URL("./lifecycle.child.js", import.meta.url));
+
+async function runChild(
+  mode: string,
+  signals: readonly NodeJS.Signals[],
+): Promise<{ lines: string[]; code: number | null }> {
+  const child = spawn(process.execPath, [CHILD, mode], { stdio: ["ignore", "pipe", "ignore"] });
+  const exited = once(child, "exit");
+  const lines: string[] = [];
+  const left = [...signals];
+  for await (const line of createInterface(child.stdout)) {
+    lines.push(line);
+    if (line === "ready" || line === "stopping second") {
+      const signal = left.shift();
+      if (signal) child.kill(signal);
+    }
+  }
+  await exited;
+  return { lines, code: child.exitCode };
+}
+
+const IN_REVERSE = ["stopping third", "stopping second", "stopping first"];
+
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  test(`${signal} stops the parts in reverse order and ends well`, async () => {
+    assert.deepEqual(await runChild("well", [signal]), { lines: ["ready", ...IN_REVERSE, "ended"], code: 0 });
+  });
+}
+
+test("a part that fails to stop does not keep the others running", async () => {
+  assert.deepEqual(await runChild("part fails to stop", ["SIGTERM"]), {
+    lines: ["ready", ...IN_REVERSE, "ended"],
+    code: 0,
+  });
+});
+
+test("a part that can work no longer ends the process with an error", async () => {
+  assert.deepEqual(await runChild("part fails", []), { lines: ["ready", ...IN_REVERSE, "ended"], code: 1 });
+});
+
+test("a part that does not stop in time is left behind", async () => {
+  const { lines, code } = await runChild("part hangs", ["SIGTERM"]);
+  assert.deepEqual([lines.at(-1), code], ["stopping second", 1]);
+});
+
+for (const second of ["SIGTERM", "SIGINT"] as const) {
+  test(`a ${second} after the first signal forces the end`, async () => {
+    const { lines, code } = await runChild("part hangs for long", ["SIGTERM", second]);
+    assert.deepEqual([lines.at(-1), code], ["stopping second", 1]);
+  });
+}

@@ -1,0 +1,52 @@
+/** @file Checkpoints: gone on from bit for bit, by one owner. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { temporaryStore } from "../lib/service/jobs/jobs.fixture.ts";
+import { openCheckpoint, type RunState } from "./checkpoint.ts";
+
+const KEY = "training/x/checkpoint";
+const IDENTITY = { dataSha256: "data", computeClass: "cpu/A/avx2/ort" };
+const STATE: RunState = {
+  step: 7,
+  parameters: Float32Array.of(1.5, -0, Number.MIN_VALUE, 3e-39),
+  accumulators: Float32Array.of(0.1, 2, 3, 4),
+  losses: [Math.fround(0.7), Math.fround(0.3)],
+  openLoss: 0.1 + 0.2,
+};
+
+test("a run goes on from the very bits it saved, the last time it did", async (t) => {
+  const objects = await temporaryStore(t);
+  const first = await openCheckpoint(objects, KEY, IDENTITY);
+  assert.equal(first.state, undefined);
+  await first.save({ ...STATE, step: 3 });
+  await first.save(STATE);
+  const { step, parameters, accumulators, losses, openLoss } = (await openCheckpoint(objects, KEY, IDENTITY)).state!;
+  assert.deepEqual({ step, parameters, accumulators, losses, openLoss }, STATE);
+});
+
+test("an owner whose run was taken over stops, and the new owner's state stays", async (t) => {
+  const objects = await temporaryStore(t);
+  const old = await openCheckpoint(objects, KEY, IDENTITY);
+  const other = await openCheckpoint(objects, KEY, IDENTITY);
+  await other.save(STATE);
+  await assert.rejects(old.save({ ...STATE, step: 99 }), { kind: "unavailable", reason: "RUN_TAKEN_OVER" });
+  await other.save({ ...STATE, step: 8 });
+  const late = await openCheckpoint(objects, KEY, IDENTITY);
+  await late.save({ ...STATE, step: 9 });
+  await assert.rejects(other.save({ ...STATE, step: 10 }), { reason: "RUN_TAKEN_OVER" });
+  assert.equal((await openCheckpoint(objects, KEY, IDENTITY)).state?.step, 9);
+});
+
+for (const [what, changed] of Object.entries({
+  data: { dataSha256: "other" },
+  "compute class": { computeClass: "gpu" },
+})) {
+  test(`a run on other ${what} starts anew and may save`, async (t) => {
+    const objects = await temporaryStore(t);
+    await (await openCheckpoint(objects, KEY, IDENTITY)).save(STATE);
+    const anew = await openCheckpoint(objects, KEY, { ...IDENTITY, ...changed });
+    assert.equal(anew.state, undefined);
+    await anew.save({ ...STATE, step: 1 });
+    assert.equal((await openCheckpoint(objects, KEY, { ...IDENTITY, ...changed })).state?.step, 1);
+  });
+}

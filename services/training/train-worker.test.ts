@@ -1,0 +1,110 @@
+/** @file A whole training unit: records in, model, manifest and record out; models back in. */
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { readModel } from "../lib/network/model-contents.ts";
+import { Model, TrainingSettings } from "../lib/proto/radhical/v1/training.ts";
+import { TrainTask } from "../lib/proto/radhical/v1/work.ts";
+import { openRuntime } from "../lib/runtime/runtime.ts";
+import { sha256, shortId } from "../lib/service/content-id.ts";
+import { MODEL } from "../lib/service/document-kinds.ts";
+import { readDocument } from "../lib/service/documents.ts";
+import { afterTest, temporaryStore } from "../lib/service/jobs/jobs.fixture.ts";
+import { importModel, parseManifest } from "./models.ts";
+import { accuracy } from "./test-accuracy.ts";
+import { TINY_NETWORK, toyRecords } from "./toy-data.fixture.ts";
+import { trainWorker } from "./train-worker.ts";
+
+const database = (part: string, records: Uint8Array, byLabel: bigint[]) => ({
+  database: {
+    fold: 1,
+    level: 2,
+    part,
+    patches: BigInt(records.length / 3073),
+    recordsSha256: sha256(records),
+    byLabel,
+    classOfLabel: [0, 1, 2],
+  },
+  key: `databases/${part}.records`,
+});
+
+/** Trains the toy problem in a store of its own, as a worker does. */
+async function trainToy(t: TestContext) {
+  const objects = await temporaryStore(t);
+  const runtime = await openRuntime({ workers: 1, threadsPerWorker: 1, device: "cpu" });
+  afterTest(t, () => runtime.close());
+  const train = toyRecords(200, 1);
+  const test = toyRecords(300, 2);
+  await objects.put("databases/train.records", train);
+  await objects.put("databases/test.records", test);
+  const data = {
+    train: database("train", train, [67n, 67n, 66n]),
+    test: database("test", test, [100n, 100n, 100n]),
+    channelMeans: [140, 140, 140],
+    files: [],
+  };
+  const settings = TrainingSettings.fromPartial({
+    iterations: 150,
+    batchSize: 8,
+    learningRate: 0.01,
+    initialAccumulator: 0.1,
+    weightDecay: 0.004,
+    seed: 1n,
+    network: JSON.stringify(TINY_NETWORK),
+  });
+  const task = TrainTask.fromPartial({ data, settings, fold: 1, level: 2, reduction: 2, mpp: 0.25 });
+  const worker = trainWorker({ objects, workers: 1, runtime: async () => runtime });
+  const unit = { signal: new AbortController().signal, outputKey: "", headers: {}, progress: async () => undefined };
+  const record = Model.decode((await worker.handle(task, unit))!);
+  return { objects, record, stored: await readDocument(objects, MODEL, record.modelId) };
+}
+
+test("a trained model classifies test patches, and its confusion matrix counts each of them once", async (t) => {
+  const { record } = await trainToy(t);
+  const rows = [0, 3, 6].map((start) => record.confusion.slice(start, start + 3).reduce((sum, n) => sum + n, 0n));
+  assert.deepEqual(rows, [100n, 100n, 100n]);
+  assert.ok(record.testAccuracy > 0.95, String(record.testAccuracy));
+  assert.equal(record.testAccuracy, accuracy(record.confusion.map(Number)));
+  assert.deepEqual([record.fold, record.level, record.reduction, record.rareClasses], [1, 2, 2, []]);
+});
+
+test("the same training gives the same model and the same manifest, byte for byte", async (t) => {
+  const [first, second] = [await trainToy(t), await trainToy(t)];
+  assert.equal(first.record.modelId, second.record.modelId);
+  assert.equal(first.stored.manifest, second.stored.manifest);
+  const onnx = await first.objects.get(first.stored.key);
+  assert.equal(shortId(sha256(onnx)), first.record.modelId);
+  assert.deepEqual(readModel(onnx).network, TINY_NETWORK);
+});
+
+test("a model that was fetched is the same model after an import elsewhere", async (t) => {
+  const { objects, stored } = await trainToy(t);
+  const bytes = await objects.get(stored.key);
+  const elsewhere = await temporaryStore(t);
+  const upload = async function* (manifest: string, data: Uint8Array) {
+    const header = { sha256: sha256(data), size: BigInt(data.length), manifest };
+    yield { part: { $case: "header" as const, value: header } };
+    yield { part: { $case: "data" as const, value: Buffer.from(data) } };
+  };
+  const take = importModel({ objects: elsewhere });
+  await assert.rejects(take(upload("{", bytes)), { reason: "MANIFEST_INVALID" });
+  const noModel = Buffer.from("not a model");
+  const forged = JSON.stringify({ ...JSON.parse(stored.manifest), modelId: shortId(sha256(noModel)) });
+  await assert.rejects(take(upload(forged, noModel)), { reason: "MODEL_UNREADABLE" });
+  for await (const { key } of elsewhere.list("")) assert.fail(`a refused model left "${key}"`);
+  const { model } = await take(upload(stored.manifest, bytes));
+  assert.deepEqual(model, { ...stored.model, stepsPerSecond: 0 });
+  assert.deepEqual(await elsewhere.get((await readDocument(elsewhere, MODEL, model!.modelId)).key), bytes);
+});
+
+test("a manifest of another model, or one that says too little, is refused by what is wrong", async (t) => {
+  const { stored, record } = await trainToy(t);
+  const refusal = (pattern: RegExp) => ({ reason: "MANIFEST_INVALID", message: pattern });
+  const other = "0".repeat(32);
+  assert.throws(
+    () => parseManifest(other, stored.manifest),
+    refusal(new RegExp(`"${record.modelId}" for model "${other}"`)),
+  );
+  const changed = { ...JSON.parse(stored.manifest), level: 0, confusion: [[1, 2, 3]] };
+  assert.throws(() => parseManifest(record.modelId, JSON.stringify(changed)), refusal(/level: .*; confusion/));
+  assert.doesNotMatch(stored.manifest, /\d{4}-\d\d-\d\d|second|speed/i);
+});

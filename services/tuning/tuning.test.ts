@@ -1,0 +1,131 @@
+/** @file Tune and grade jobs on documents in the store. */
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { encodePng } from "../lib/images/encode-png.ts";
+import { Annotation, type Cohort, MaskKind } from "../lib/proto/radhical/v1/datasets.ts";
+import { TuneRequest } from "../lib/proto/radhical/v1/tuning.ts";
+import { Segmentation } from "../lib/proto/radhical/v1/work.ts";
+import { contentId } from "../lib/service/content-id.ts";
+import { COHORT, EVALUATION, GRADES, SEGMENTATION, SPLIT, TUNING } from "../lib/service/document-kinds.ts";
+import { createDocument, readDocument } from "../lib/service/documents.ts";
+import { createImageStore } from "../lib/service/image-store.ts";
+import { runInline } from "../lib/service/jobs/inline.fixture.ts";
+import { temporaryStore } from "../lib/service/jobs/jobs.fixture.ts";
+import { mapKey } from "../lib/service/map-keys.ts";
+import { storeImage, storeMask } from "../lib/service/stored-images.fixture.ts";
+import { gradeJobs, gradeWorker } from "./grade.ts";
+import { membersOf, tuneJobs } from "./tune.ts";
+import { tuneWorker } from "./tune-worker.ts";
+
+const SIDE = 96;
+const TILE = 500;
+/** Two nuclei, each 20 x 20. */
+const labelAt = (x: number, y: number): number => {
+  if (y < 30 || y >= 50) return 0;
+  return x >= 20 && x < 40 ? 1 : x >= 60 && x < 80 ? 2 : 0;
+};
+const ids = { cohortId: contentId("cohort"), splitId: contentId("split"), evaluationId: contentId("evaluation") };
+
+/** Stores a validation image and a test image, and maps of the first that are right at both levels. */
+async function startTuning(t: TestContext, evaluated: readonly ("validation" | "test")[] = ["validation"]) {
+  const objects = await temporaryStore(t);
+  const images = createImageStore(objects, 1e7);
+  const imageIds = {
+    validation: await storeImage(objects, SIDE, SIDE, (x, y) => [x, y, 1]),
+    test: await storeImage(objects, SIDE, SIDE, (x, y) => [x, y, 2]),
+  };
+  const maskId = await storeMask(objects, SIDE, SIDE, labelAt);
+  const members = [imageIds.validation, imageIds.test].map((imageId, patient) => ({ imageId, maskId, patient }));
+  const cohort: Cohort = {
+    members,
+    annotation: Annotation.ANNOTATION_COMPLETE,
+    maskKind: MaskKind.MASK_KIND_LABELS,
+    mpp: 0.25,
+  };
+  await createDocument(objects, COHORT, ids.cohortId, cohort);
+  const fold = {
+    fold: 1,
+    train: [],
+    validation: [imageIds.validation],
+    test: [imageIds.test],
+    reported: [imageIds.test],
+  };
+  await createDocument(objects, SPLIT, ids.splitId, { patchSetId: "", seed: 1n, folds: [fold], files: [] });
+  const levels = [1, 2].map((level) => ({ level, reduction: level, modelId: contentId("model", level), mpp: 0.25 }));
+  for (const level of levels) {
+    const side = SIDE / level.reduction;
+    const map = new Float32Array(3 * side * side);
+    for (let i = 0; i < side * side; i++) {
+      const inside = labelAt(level.reduction * (i % side), level.reduction * Math.floor(i / side)) > 0;
+      map[i] = inside ? 0.1 : 0.9;
+      map[2 * side * side + i] = inside ? 0.9 : 0.1;
+    }
+    const identity = { imageId: imageIds.validation, level, reductions: [1, 2], tile: TILE };
+    await objects.put(mapKey(identity, 0), new Uint8Array(map.buffer));
+  }
+  const evaluation = { imageIds: evaluated.map((part) => imageIds[part]), levels, tile: TILE };
+  await createDocument(objects, EVALUATION, ids.evaluationId, evaluation);
+  const context = { objects, images };
+  const requestOf = (changes: Partial<TuneRequest> = {}) =>
+    TuneRequest.fromPartial({ requestId: "x", ...ids, fold: 1, maxHolePx: 150, ...changes });
+  return { context, objects, cohort, imageIds, requestOf };
+}
+
+test("on maps that are right, the chosen cascade is right at less than the dense cost", async (t) => {
+  const { context, objects, requestOf } = await startTuning(t);
+  const { id } = await runInline(objects, tuneJobs(context), tuneWorker(context), requestOf());
+  const { chosen, dense } = await readDocument(objects, TUNING, id);
+  const finest = chosen.find(({ endsAt }) => endsAt === 1)!;
+  assert.equal(dense?.score, 1);
+  assert.ok(
+    finest.score >= 0.99 && finest.computeFraction < 1,
+    JSON.stringify(finest, (_, v) => String(v)),
+  );
+});
+
+test("thresholds are never chosen on an image that is not of the fold's validation set", async (t) => {
+  const { context, requestOf } = await startTuning(t, ["validation", "test"]);
+  await assert.rejects(tuneJobs(context).plan(requestOf()), { name: "DomainError", reason: "TEST_LEAK" });
+});
+
+test("a fold, a hole or an id that cannot be is refused before a job is made", async (t) => {
+  const { context, requestOf } = await startTuning(t);
+  const plan = (changes: Partial<TuneRequest>) => tuneJobs(context).plan(requestOf(changes));
+  await assert.rejects(plan({ fold: 2 }), { reason: "FOLD_UNKNOWN", message: /fold 2: the split has folds 1 to 1/ });
+  await assert.rejects(plan({ maxHolePx: -1 }), { reason: "TUNING_INVALID" });
+  await assert.rejects(plan({ evaluationId: contentId("other") }), { reason: "EVALUATION_NOT_FOUND" });
+  await assert.rejects(plan({ splitId: "x" }), { reason: "ID_INVALID" });
+});
+
+test("only members of the cohort have an annotation", async (t) => {
+  const { cohort, imageIds } = await startTuning(t);
+  assert.deepEqual(membersOf(cohort, [imageIds.test, imageIds.validation]), cohort.members.toReversed());
+  assert.throws(() => membersOf(cohort, [contentId("other")]), { reason: "NOT_IN_COHORT" });
+});
+
+test("a prediction is graded against its image's annotation, image by image", async (t) => {
+  const { context, objects, imageIds } = await startTuning(t);
+  const masks = {
+    [imageIds.validation]: labelAt,
+    [imageIds.test]: (x: number, y: number) => (x < 50 ? labelAt(x, y) : 0),
+  };
+  const records: Segmentation["records"] = [];
+  for (const [imageId, label] of Object.entries(masks)) {
+    const data = Uint8Array.from({ length: SIDE * SIDE }, (_, i) =>
+      label(i % SIDE, Math.floor(i / SIDE)) > 0 ? 255 : 0,
+    );
+    const key = `segmentations/${imageId}`;
+    await objects.put(key, await encodePng({ width: SIDE, height: SIDE, channels: 1, data }));
+    records.push({ image: undefined, files: [{ path: `${imageId}_mask.png`, key }] });
+  }
+  const segmentationId = contentId("segmentation");
+  const images = Object.keys(masks).map((imageId) => ({ imageId }));
+  const document = Segmentation.fromPartial({ records: records.map((record, i) => ({ ...record, image: images[i] })) });
+  await createDocument(objects, SEGMENTATION, segmentationId, document);
+  const request = { requestId: "x", segmentationId, cohortId: ids.cohortId };
+  const { id } = await runInline(objects, gradeJobs(context), gradeWorker(context), request);
+  const { grades, images: count, nuclei } = await readDocument(objects, GRADES, id);
+  assert.deepEqual([count, nuclei], [2n, 4n]);
+  // One image is right, of the other one nucleus of two: detection and F are means over images.
+  assert.deepEqual([grades?.detection, grades?.f, grades?.ppv], [0.75, 0.75, 0.75]);
+});

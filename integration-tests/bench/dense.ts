@@ -1,0 +1,47 @@
+/** @file Dense evaluation against every pixel as its own patch, in the same runtime (METHOD.md 5). */
+import { evaluateDense, evaluatePatches } from "../../services/inference/evaluate-region.ts";
+import { mirroredRegion } from "../../services/lib/method/mirror.ts";
+import { CLASSIFIED_PX, PATCH_SIZE_PX } from "../../services/lib/method/patches.ts";
+import { denseGraph } from "../../services/lib/network/dense-graph.ts";
+import { readModel } from "../../services/lib/network/model-contents.ts";
+import { DEFAULT_NETWORK } from "../../services/lib/network/network-description.ts";
+import { openRuntime } from "../../services/lib/runtime/runtime.ts";
+import { seededModel } from "../seeded-models.ts";
+import { makeTissue } from "../synthetic-tissue.ts";
+import { type Benchmark, timed } from "./measure.ts";
+
+const DENSE_PX = 256;
+/** The naive way is measured on fewer pixels: 32 x 32 are four runs of 256 patches. */
+const NAIVE_PX = 32;
+
+export const dense: Benchmark = {
+  name: "dense evaluation",
+  unit: "kpixel",
+  ratios: [{ name: "dense / naive", of: "dense", to: "naive", by: "rate" }],
+  open: async () => {
+    const runtime = await openRuntime({ workers: 1, threadsPerWorker: 1, device: "cpu" });
+    const { onnx } = seededModel(1, 1, 1, DEFAULT_NETWORK);
+    const { network, parameters, channelMeans } = readModel(onnx);
+    const [whole, single] = [
+      await runtime.session(denseGraph(network, parameters, channelMeans)),
+      await runtime.session(onnx),
+    ];
+    const loaded = { dense: async () => whole, patches: async () => single };
+    const { image } = makeTissue({ width: DENSE_PX, height: DENSE_PX, seed: 1 });
+    const surrounded = (side: number): Uint8Array => {
+      const reach = side + PATCH_SIZE_PX - 1;
+      return mirroredRegion(image, -CLASSIFIED_PX, -CLASSIFIED_PX, reach, reach);
+    };
+    const square = (side: number) => ({ x: 0, y: 0, width: side, height: side });
+    return {
+      round: async () => {
+        const [large, small] = [surrounded(DENSE_PX), surrounded(NAIVE_PX)];
+        return {
+          dense: await timed(DENSE_PX ** 2 / 1000, () => evaluateDense(loaded, large, square(DENSE_PX))),
+          naive: await timed(NAIVE_PX ** 2 / 1000, () => evaluatePatches(loaded, small, square(NAIVE_PX))),
+        };
+      },
+      close: () => runtime.close(),
+    };
+  },
+};

@@ -1,0 +1,225 @@
+/**
+ * @file The exactness checks through the real services: images go in by import, maps and masks come out of jobs. The services stop in
+ * between, so that the maps can be read from the object folder, which no RPC hands out.
+ */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { runJob } from "../services/cli/follow-job.ts";
+import { importModels } from "../services/cli/model-folder.ts";
+import type { Output } from "../services/cli/output.ts";
+import { levelModels } from "../services/cli/run-steps.ts";
+import { openServices, type Services } from "../services/cli/services.ts";
+import { importFile, inside, receiveFiles } from "../services/cli/transfer.ts";
+import { type ImageSource, openImage } from "../services/lib/images/image-source.ts";
+import { blockSide } from "../services/lib/method/blocks.ts";
+import type { CascadeThresholds } from "../services/lib/method/cascade.ts";
+import type { RgbImage } from "../services/lib/method/image.ts";
+import { levelSize } from "../services/lib/method/levels.ts";
+import { createRandom } from "../services/lib/method/random.ts";
+import type { MappedImage } from "../services/lib/method/simulation.ts";
+import { openFolderStore } from "../services/lib/objects/folder-store.ts";
+import { ImportPurpose } from "../services/lib/proto/radhical/v1/datasets.ts";
+import { type LevelModel, RegionPath } from "../services/lib/proto/radhical/v1/inference.ts";
+import { SegmentationMode } from "../services/lib/proto/radhical/v1/segmentation.ts";
+import { thresholdMessages } from "../services/lib/service/cascade-plan.ts";
+import { contentId } from "../services/lib/service/content-id.ts";
+import { readMap } from "../services/lib/service/map-keys.ts";
+import {
+  type Comparison,
+  checkCascade,
+  checkDense,
+  checkLevels,
+  checkParents,
+  checkTileSizes,
+  openingThresholds,
+  type PatchRegion,
+  sampledRegions,
+  type TiledCascade,
+} from "./exactness.ts";
+
+/** A model as a run's folder holds it. */
+export interface ModelFile {
+  readonly onnx: Uint8Array;
+  readonly manifest: string;
+}
+
+export interface ExactnessOptions {
+  /** Image files and what to call them. */
+  readonly images: readonly { readonly name: string; readonly path: string }[];
+  /** One per level, finest first. */
+  readonly models: readonly ModelFile[];
+  /** A folder for the objects, new or of an earlier check of the same. */
+  readonly folder: string;
+  /** Random rows, and columns, of each large level that are compared with patches. */
+  readonly lines: number;
+}
+
+interface Subject {
+  readonly name: string;
+  readonly imageId: string;
+  readonly source: ImageSource;
+  readonly whole: RgbImage;
+}
+
+interface Context extends ExactnessOptions {
+  readonly subjects: readonly Subject[];
+  readonly levels: readonly LevelModel[];
+  readonly reductions: readonly number[];
+  /** Sides of tiles in level-1 pixels: one, two and four blocks. */
+  readonly tiles: readonly number[];
+}
+
+const SEED = 1;
+const MAX_HOLE_PX = 150;
+const nothing = (): void => undefined;
+/** Output of jobs that nobody watches. */
+export const SILENT: Output = { step: nothing, progress: nothing, note: nothing, result: nothing, failure: nothing };
+
+/** Runs all checks on all images. */
+export async function runExactness(options: ExactnessOptions): Promise<Comparison[]> {
+  const { ctx, patches } = await withServices(options, async (services) => {
+    const opened = await importAll(services, options);
+    await evaluateAll(services, opened);
+    return { ctx: opened, patches: await predictPatches(services, opened) };
+  });
+  const { subjects, reductions } = ctx;
+  const maps = await readMaps(ctx);
+  const largestTiles = maps.map((byTile) => byTile.at(-1)!);
+  const thresholds = openingThresholds(largestTiles, reductions.length);
+  const cascades = await withServices(options, (services) => segmentAll(services, ctx, thresholds));
+  const comparisons: Comparison[] = [];
+  for (const [i, { name, source, whole }] of subjects.entries()) {
+    const mapped = largestTiles[i]!;
+    comparisons.push(
+      ...checkDense(name, mapped, reductions, patches[i]!),
+      await checkLevels(name, source, whole, reductions),
+      checkTileSizes(name, maps[i]!),
+      ...checkCascade(name, mapped, reductions, thresholds, MAX_HOLE_PX, cascades[i]!),
+      checkParents(name, whole.width, whole.height, reductions),
+    );
+  }
+  return comparisons;
+}
+
+async function withServices<T>({ folder }: ExactnessOptions, work: (services: Services) => Promise<T>): Promise<T> {
+  const services = await openServices(undefined, folder, {});
+  try {
+    return await work(services);
+  } finally {
+    await services.close();
+  }
+}
+
+async function importAll(services: Services, options: ExactnessOptions): Promise<Context> {
+  const levels = levelModels(await importModels(services, { levels: options.models }));
+  const subjects: Subject[] = [];
+  for (const { name, path } of options.images) {
+    const { imageId } = await importFile(services, path, ImportPurpose.IMPORT_PURPOSE_IMAGE);
+    if (subjects.some((other) => other.imageId === imageId)) continue; // a copy of a file: the services know it as one
+    const source = await openImage(await readFile(path));
+    const whole = await source.readRegion({ x: 0, y: 0, width: source.width, height: source.height });
+    subjects.push({ name, imageId, source, whole });
+  }
+  const reductions = levels.map(({ reduction }) => reduction);
+  const side = blockSide(reductions);
+  return { ...options, subjects, levels, reductions, tiles: [side, 2 * side, 4 * side] };
+}
+
+async function evaluateAll(services: Services, { subjects, levels, tiles }: Context): Promise<void> {
+  const imageIds = subjects.map(({ imageId }) => imageId);
+  for (const tile of tiles) {
+    const request = { imageIds, levels: [...levels], tile };
+    await runJob(services, SILENT, {
+      service: "inference",
+      what: "maps",
+      requestId: contentId("exactness", "evaluate", JSON.stringify(request)),
+      submit: (requestId) => services.inference.evaluate({ requestId, ...request }),
+    });
+  }
+}
+
+/** Index = subject. */
+async function predictPatches(services: Services, ctx: Context): Promise<PatchRegion[][]> {
+  const random = createRandom("exactness", SEED);
+  const all: PatchRegion[][] = [];
+  for (const { imageId, whole } of ctx.subjects) {
+    const regions: PatchRegion[] = [];
+    for (const level of ctx.levels) {
+      const [width, height] = [whole.width, whole.height].map((px) => levelSize(px, level.reduction));
+      for (const region of sampledRegions(width!, height!, ctx.tiles[0]! / level.reduction, ctx.lines, random)) {
+        const request = { imageId, level, ...region, path: RegionPath.REGION_PATH_PATCHES };
+        const { probabilities } = await services.inference.predictRegion(request);
+        const values = new Float32Array(Uint8Array.from(probabilities).buffer);
+        regions.push({ level: level.level, region, probabilities: values });
+      }
+    }
+    all.push(regions);
+  }
+  return all;
+}
+
+/** Index = subject, then tile size. */
+async function readMaps({ folder, subjects, levels, reductions, tiles }: Context): Promise<MappedImage[][]> {
+  const objects = await openFolderStore(folder);
+  try {
+    const all: MappedImage[][] = [];
+    for (const { imageId, whole } of subjects) {
+      const { width, height } = whole;
+      const byTile: MappedImage[] = [];
+      for (const tile of tiles) {
+        const maps: Float32Array[] = [];
+        for (const level of levels)
+          maps.push(await readMap(objects, { imageId, level, reductions, tile }, width, height));
+        byTile.push({ width, height, maps });
+      }
+      all.push(byTile);
+    }
+    return all;
+  } finally {
+    await objects.close();
+  }
+}
+
+/** Index = subject, then tile size. */
+async function segmentAll(services: Services, ctx: Context, thresholds: CascadeThresholds): Promise<TiledCascade[][]> {
+  const imageIds = ctx.subjects.map(({ imageId }) => imageId);
+  const all = ctx.subjects.map((): TiledCascade[] => []);
+  for (const tile of ctx.tiles) {
+    const cascade = {
+      models: [...ctx.levels],
+      thresholds: thresholdMessages(thresholds),
+      mode: SegmentationMode.SEGMENTATION_MODE_CASCADE,
+      tile,
+      maxHolePx: MAX_HOLE_PX,
+    };
+    const segmentationId = await runJob(services, SILENT, {
+      service: "segmentation",
+      what: "cascade",
+      requestId: contentId("exactness", "segment", JSON.stringify({ imageIds, cascade })),
+      submit: (requestId) => services.segmentation.submit({ requestId, imageIds, cascade }),
+    });
+    const results = join(ctx.folder, "..", `tile-${tile}`);
+    await receiveFiles(services.segmentation.fetchResult({ segmentationId, imageIds: [] }), inside(results));
+    const { images } = await services.segmentation.getResult({ segmentationId });
+    for (const [i, { imageId }] of ctx.subjects.entries()) {
+      const counts = images.find((image) => image.imageId === imageId)?.levels ?? [];
+      all[i]!.push({
+        mask: await readMask(join(results, `${imageId}_mask.png`)),
+        counts: counts.map(({ level, computed, accepted, rejected }) => ({
+          level,
+          computed: Number(computed),
+          accepted: Number(accepted),
+          rejected: Number(rejected),
+        })),
+      });
+    }
+  }
+  return all;
+}
+
+/** Returns 0/1 per pixel of a 0/255 grey PNG; any other value stays as it is, so that it differs. */
+async function readMask(path: string): Promise<Uint8Array> {
+  const source = await openImage(await readFile(path));
+  const { data } = await source.readRegion({ x: 0, y: 0, width: source.width, height: source.height });
+  return Uint8Array.from({ length: data.length / 3 }, (_, i) => (data[3 * i] === 255 ? 1 : data[3 * i]!));
+}

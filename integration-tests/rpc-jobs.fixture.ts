@@ -1,0 +1,88 @@
+/** @file The method's first steps by RPC, on a scale that tests of later jobs can afford. */
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { runJob, type Submission } from "../services/cli/follow-job.ts";
+import { importModels } from "../services/cli/model-folder.ts";
+import { levelModels } from "../services/cli/run-steps.ts";
+import type { Services } from "../services/cli/services.ts";
+import { importFile } from "../services/cli/transfer.ts";
+import { Annotation, ImportPurpose, MaskKind } from "../services/lib/proto/radhical/v1/datasets.ts";
+import type { LevelModel } from "../services/lib/proto/radhical/v1/inference.ts";
+import { type Job, JobState } from "../services/lib/proto/radhical/v1/jobs.ts";
+import type { TrainingSettings } from "../services/lib/proto/radhical/v1/training.ts";
+import { seededModel } from "./seeded-models.ts";
+import { silent } from "./serving.fixture.ts";
+import { writeTissueCohort } from "./synthetic-tissue.ts";
+
+const COUNTS = { positive: 20, edge: 20, background: 10, nucleus: 20, mixed: 20, none: 20 };
+const IMAGES = 7;
+
+/** Returns the id of a database set of one level: seven images of a patient each, some patches of every class. */
+export async function smallDatabases(services: Services, folder: string): Promise<string> {
+  await writeTissueCohort(folder, { patients: IMAGES, imagesPerPatient: 1, size: 64, seed: 11 });
+  const members: { imageId: string; maskId: string; patient: number }[] = [];
+  for (const [patient, name] of (await readdir(join(folder, "images"))).sort().entries()) {
+    const image = await importFile(services, join(folder, "images", name), ImportPurpose.IMPORT_PURPOSE_IMAGE);
+    const mask = await importFile(services, join(folder, "masks", name), ImportPurpose.IMPORT_PURPOSE_MASK);
+    members.push({ imageId: image.imageId, maskId: mask.imageId, patient });
+  }
+  const annotation = Annotation.ANNOTATION_COMPLETE;
+  const cohort = { members, annotation, maskKind: MaskKind.MASK_KIND_AUTO, mpp: 0.25 };
+  const { cohortId } = await services.datasets.createCohort({ cohort });
+  const run = (requestId: string, submission: Pick<Submission, "service" | "submit">): Promise<string> =>
+    runJob(services, silent, { ...submission, what: requestId, requestId });
+  const sampling = { reductions: [1], seed: 1n, ...COUNTS };
+  const patchSetId = await run("extract", {
+    service: "extraction",
+    submit: (requestId) => services.extraction.extract({ requestId, cohortId, sampling }),
+  });
+  const splitId = await run("split", {
+    service: "datasets",
+    submit: (requestId) => services.datasets.split({ requestId, patchSetId, folds: IMAGES, seed: 1n }),
+  });
+  return run("build", {
+    service: "datasets",
+    submit: (requestId) => services.datasets.build({ requestId, splitId, folds: [1] }),
+  });
+}
+
+/** Returns settings of a training of small batches; `iterations` says how long it takes. */
+export const smallTraining = (iterations: number): TrainingSettings => ({
+  iterations,
+  batchSize: 8,
+  learningRate: 0.003,
+  initialAccumulator: 0.1,
+  weightDecay: 0.004,
+  seed: 1n,
+  network: "",
+});
+
+/** Imports models that were never trained, levels 1 and 2. */
+export async function seededLevels(services: Services): Promise<LevelModel[]> {
+  const levels = [seededModel(1, 1, 1), seededModel(2, 4, 1)];
+  return levelModels(await importModels(services, { levels }));
+}
+
+const isOver = ({ state }: Job): boolean =>
+  state === JobState.JOB_STATE_SUCCEEDED ||
+  state === JobState.JOB_STATE_FAILED ||
+  state === JobState.JOB_STATE_CANCELLED;
+
+/** Watches a job to its end; returns every state of it that was told. */
+export async function watchToEnd(services: Services, jobId: string): Promise<Job[]> {
+  const seen: Job[] = [];
+  for await (const { job } of services.jobs("training").watchJob({ jobId })) if (job) seen.push(job);
+  const last = seen.at(-1);
+  if (!last || !isOver(last)) throw new Error(`The watch of job "${jobId}" ended before the job`);
+  return seen;
+}
+
+/** Watches a job until it is as wanted, then stops watching. */
+export async function watchUntil(services: Services, jobId: string, isWanted: (job: Job) => boolean): Promise<Job> {
+  for await (const { job } of services.jobs("training").watchJob({ jobId })) {
+    if (job && isWanted(job)) return job;
+    if (job && isOver(job))
+      throw new Error(`Job "${jobId}" ended (state ${job.state}: ${job.reason}) before it was as wanted`);
+  }
+  throw new Error(`The watch of job "${jobId}" ended`);
+}

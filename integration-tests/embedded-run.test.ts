@@ -1,11 +1,8 @@
 import assert from "node:assert/strict";
-import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { z } from "zod";
-import { encodePng } from "../services/lib/images/encode-png.ts";
-import { openFolderStore } from "../services/lib/objects/folder-store.ts";
-import { decodeTileState } from "../services/lib/service/tile-state.ts";
 import {
   describeFailure,
   radhical,
@@ -13,56 +10,23 @@ import {
   runArguments,
   temporaryFolder,
 } from "./radhical-command.fixture.ts";
-import { databaseContent, filesBelow, pngKind, readPixels, readReport, readRunResult } from "./result-files.fixture.ts";
-import { makeTissue, writeTissueCohort } from "./synthetic-tissue.ts";
+import {
+  databaseContent,
+  filesBelow,
+  hashesBelow,
+  readPixels,
+  readReport,
+  readRunResult,
+} from "./result-files.fixture.ts";
+import { checkImageOutputs, IMAGE_OUTPUTS, readOnlyTile, writeTissueImage } from "./segmented-image.fixture.ts";
+import { writeTissueCohort } from "./synthetic-tissue.ts";
 
 const PATIENTS = 5;
 const SIZE = 96;
 const LEVELS = [1, 2, 3, 4];
-const SETTINGS = ["--folds", "5", "--fold", "2", "--iterations", "25"];
-const OUTPUTS = ["_prob.png", "_mask.png", "_level.png"];
-
-/** Writes a synthetic image and returns its path. */
-async function writeImage(folder: string, name: string, width: number, height: number): Promise<string> {
-  await mkdir(folder, { recursive: true });
-  const path = join(folder, `${name}.png`);
-  const { image } = makeTissue({ width, height, seed: width * 10_000 + height });
-  await writeFile(path, await encodePng({ ...image, channels: 3 }));
-  return path;
-}
+const SETTINGS = ["--folds", "5", "--fold", "2", "--iterations", "12"];
 
 const lines = async (path: string): Promise<string[]> => (await readFile(path, "utf8")).trimEnd().split("\n");
-
-/** The three PNGs of an image are there, of its size, and each holds only what it may. */
-async function checkOutputs(folder: string, stem: string, width: number, height: number): Promise<void> {
-  const [probability, mask, level] = await Promise.all(
-    OUTPUTS.map((suffix) => readPixels(join(folder, `${stem}${suffix}`))),
-  );
-  const kinds = await Promise.all(OUTPUTS.map((suffix) => pngKind(join(folder, `${stem}${suffix}`))));
-  assert.deepEqual(
-    kinds,
-    [3, 1, 1].map((channels) => ({ bits: 8, channels })),
-    stem,
-  );
-  for (const image of [probability, mask, level]) {
-    assert.deepEqual([image?.width, image?.height], [width, height], stem);
-  }
-  for (let i = 0; i < 3 * width * height; i += 3) {
-    const [none = 0, nucleus = 0, blue] = probability?.data.subarray(i, i + 3) ?? [];
-    if (Math.abs(none + nucleus - 255) > 1 || blue !== 0) assert.fail(`${stem}: ${none} + ${nucleus}, blue ${blue}`);
-  }
-  const values = (plane: { readonly data: Uint8Array } | undefined): number[] => [...new Set(plane?.data)];
-  assert.deepEqual(
-    values(mask).filter((value) => value !== 0 && value !== 255),
-    [],
-    stem,
-  );
-  assert.deepEqual(
-    values(level).filter((value) => !LEVELS.includes(value)),
-    [],
-    stem,
-  );
-}
 
 /** Paths of all objects with what changes when a file is written again. */
 async function objectStamps(out: string): Promise<string[]> {
@@ -73,19 +37,6 @@ async function objectStamps(out: string): Promise<string[]> {
       return `${path} ${ino} ${mtimeMs} ${size}`;
     }),
   );
-}
-
-/** The decided pixels of the one segmentation whose objects lie in a folder, one tile: before holes are filled, as floats. */
-async function readTile(out: string): Promise<{ readonly positive: Uint8Array; readonly p2: Float32Array }> {
-  const store = await openFolderStore(join(out, ".radhical"));
-  try {
-    const keys: string[] = [];
-    for await (const { key } of store.list("segmentations/")) if (key.includes("/results/")) keys.push(key);
-    assert.equal(keys.length, 1);
-    return decodeTileState(await store.get(keys[0] ?? "")).state;
-  } finally {
-    await store.close();
-  }
 }
 
 test("the seven steps in one process, and what they trained applied to new images", async (t) => {
@@ -129,7 +80,7 @@ test("the seven steps in one process, and what they trained applied to new image
     assert.ok(LEVELS.every((level) => report.tradeoff.some(({ endsAt }) => endsAt === level)));
     assert.equal(report.thresholds.final[0], report.thresholds.lower[0]);
     assert.equal(report.thresholds.upper[0], null);
-    assert.ok(report.training.every(({ fold, iterations }) => fold === 2 && iterations === 25));
+    assert.ok(report.training.every(({ fold, iterations }) => fold === 2 && iterations === 12));
     const { train, validation, test: tested } = report.patients;
     const patients = stems.map((stem) => stem.slice(0, 3));
     assert.deepEqual([...train, ...validation, ...tested].sort(), [...new Set(patients)].sort());
@@ -196,9 +147,9 @@ test("the seven steps in one process, and what they trained applied to new image
   await t.test("writes models with manifests and thresholds, and three images per test image", async () => {
     const expected = LEVELS.flatMap((level) => [`fold-2/level-${level}.json`, `fold-2/level-${level}.onnx`]);
     assert.deepEqual(await filesBelow(models), [...expected, "fold-2/thresholds.json"].sort());
-    const named = testStems.flatMap((stem) => OUTPUTS.map((suffix) => `${stem}${suffix}`));
+    const named = testStems.flatMap((stem) => IMAGE_OUTPUTS.map((suffix) => `${stem}${suffix}`));
     assert.deepEqual((await readdir(join(out, "test"))).sort(), named.sort());
-    for (const stem of testStems) await checkOutputs(join(out, "test"), stem, SIZE, SIZE);
+    for (const stem of testStems) await checkImageOutputs(join(out, "test"), stem, SIZE, SIZE, LEVELS);
   });
 
   await t.test("the same command again computes nothing anew and gives the same bytes", async () => {
@@ -220,6 +171,11 @@ test("the seven steps in one process, and what they trained applied to new image
       }
     }
     assert.equal(two.files["names.csv"], one.files["names.csv"]);
+    const patches = async (place: string) =>
+      hashesBelow(join(place, ".radhical", "objects", "patches"), (path) => path.endsWith("/level-1.tar~"));
+    const [ours, theirs] = [Object.values(await patches(out)), Object.values(await patches(other))];
+    assert.equal(ours.length, stems.length);
+    assert.ok(ours.every((hash) => !theirs.includes(hash)));
   });
 
   await t.test("segment gives a test image the same three files as the run did", async () => {
@@ -233,7 +189,7 @@ test("the seven steps in one process, and what they trained applied to new image
       "--out",
       segmented,
     ]);
-    for (const suffix of OUTPUTS) {
+    for (const suffix of IMAGE_OUTPUTS) {
       const [ours, theirs] = await Promise.all(
         [segmented, join(out, "test")].map((place) => readFile(join(place, `${stem}${suffix}`))),
       );
@@ -242,14 +198,14 @@ test("the seven steps in one process, and what they trained applied to new image
   });
 
   await t.test("naive decides every pixel as dense does, unless its probability is at the threshold", async () => {
-    const image = await writeImage(folder, "small", 61, 47);
+    const image = await writeTissueImage(folder, "small", 61, 47);
     const segmentAs = async (mode: string) => {
       const place = join(folder, mode);
       await radhicalSucceeds(t, ["segment", image, "--models", models, "--out", place, "--mode", mode]);
-      await checkOutputs(place, "small", 61, 47);
+      await checkImageOutputs(place, "small", 61, 47, LEVELS);
       const { data: levels } = await readPixels(join(place, "small_level.png"));
       assert.ok(levels.every((level) => level === 1));
-      return { ...(await readTile(place)), mask: await readFile(join(place, "small_mask.png")) };
+      return { ...(await readOnlyTile(place)), mask: await readFile(join(place, "small_mask.png")) };
     };
     const [dense, naive] = [await segmentAs("dense"), await segmentAs("naive")];
     const stored = z.object({ dense: z.object({ lower: z.array(z.number().nullable()) }) });
@@ -270,16 +226,16 @@ test("the seven steps in one process, and what they trained applied to new image
   await t.test(
     "tiles of any size give an odd large image the same bytes; a size that cannot be is refused",
     async () => {
-      const image = await writeImage(folder, "large", 1201, 937);
+      const image = await writeTissueImage(folder, "large", 1201, 937);
       const segmentIn = async (name: string, more: readonly string[]) => {
         const place = join(folder, name);
         await radhicalSucceeds(t, ["segment", image, "--models", models, "--out", place, ...more]);
         return Promise.all(
-          OUTPUTS.map(async (suffix) => (await readFile(join(place, `large${suffix}`))).toString("base64")),
+          IMAGE_OUTPUTS.map(async (suffix) => (await readFile(join(place, `large${suffix}`))).toString("base64")),
         );
       };
       const whole = await segmentIn("tiles-default", []);
-      await checkOutputs(join(folder, "tiles-default"), "large", 1201, 937);
+      await checkImageOutputs(join(folder, "tiles-default"), "large", 1201, 937, LEVELS);
       const { data: levels } = await readPixels(join(folder, "tiles-default", "large_level.png"));
       assert.ok(new Set(levels).size > 1, "one level decided all: nothing was passed down");
       for (const side of ["500", "1000"]) {
@@ -315,7 +271,8 @@ test("the seven steps in one process, and what they trained applied to new image
         [11, 9],
         [29, 40],
       ] as const;
-      for (const [width, height] of sizes) await writeImage(join(folder, "narrow-images"), `w${width}`, width, height);
+      for (const [width, height] of sizes)
+        await writeTissueImage(join(folder, "narrow-images"), `w${width}`, width, height);
       for (const mode of ["cascade", "dense"]) {
         await radhicalSucceeds(t, [
           "segment",
@@ -327,7 +284,7 @@ test("the seven steps in one process, and what they trained applied to new image
           "--mode",
           mode,
         ]);
-        for (const [width, height] of sizes) await checkOutputs(place, `w${width}`, width, height);
+        for (const [width, height] of sizes) await checkImageOutputs(place, `w${width}`, width, height, LEVELS);
       }
     },
   );

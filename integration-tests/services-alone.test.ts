@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { DomainError } from "../services/lib/errors.ts";
+import { JobsServiceDefinition } from "../services/lib/proto/radhical/v1/jobs.ts";
+import { connect } from "../services/lib/service/client.ts";
 import { SERVICE_NAMES } from "../services/lib/service/service.ts";
 import { COMMAND, serviceMain, start, temporaryFolder } from "./radhical-command.fixture.ts";
 import { clientsOf, healthOf, startServing } from "./serving.fixture.ts";
-
-const reasonIs = (reason: string) => (error: unknown) =>
-  error instanceof Error && "reason" in error && error.reason === reason;
 
 for (const name of SERVICE_NAMES) {
   test(`${name} starts by itself, is healthy, lists its jobs and ends at SIGTERM`, async (t) => {
@@ -29,11 +29,13 @@ test("serve runs one level of inference, and ends at SIGINT", async (t) => {
 
 test("a wrong token is refused, no token too, while health stays open", async (t) => {
   const { address } = await startServing(t, serviceMain("datasets"));
-  for (const token of ["", "another token for tests"]) {
-    const services = await clientsOf(t, address, token);
-    await assert.rejects(services.jobs("datasets").listJobs({ service: "" }), (error: unknown) => {
-      assert.ok(reasonIs("TOKEN_REQUIRED")(error));
-      return error instanceof Error && "kind" in error && error.kind === "unauthenticated";
+  for (const token of [undefined, "", "another token for tests"]) {
+    const connection = connect(address, token);
+    t.after(() => connection.close());
+    await assert.rejects(connection.client(JobsServiceDefinition).listJobs({ service: "" }), (error: unknown) => {
+      assert.ok(error instanceof DomainError);
+      assert.deepEqual([error.kind, error.reason], ["unauthenticated", "TOKEN_REQUIRED"]);
+      return true;
     });
   }
   assert.equal(await healthOf(t, address)(), true);

@@ -1,5 +1,5 @@
 /** @file Files between the user's folder and the services; nothing is half-written where a reader can see it. */
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
 import { mkdir, open, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join, resolve, sep } from "node:path";
 import { DomainError } from "../lib/errors.ts";
@@ -30,10 +30,13 @@ export async function importFile(
   });
 }
 
+/** Where a file is written before it is whole. Always the same place, so that what a kill left there is written over by the next try. */
+const unfinished = (path: string): string => `${path}.tmp`;
+
 /** Writes a file whole or not at all. */
 export async function writeWhole(path: string, data: Uint8Array | string): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
-  const temporary = `${path}.${randomBytes(4).toString("hex")}.tmp`;
+  const temporary = unfinished(path);
   try {
     await writeFile(temporary, data);
     await rename(temporary, path);
@@ -62,8 +65,8 @@ export async function receiveFiles(
       if (!current) {
         const path = place(chunk.path);
         await mkdir(dirname(path), { recursive: true });
-        const temporary = `${path}.${randomBytes(4).toString("hex")}.tmp`;
-        current = { path, temporary, file: await open(temporary, "wx"), hash: createHash("sha256") };
+        const temporary = unfinished(path);
+        current = { path, temporary, file: await open(temporary, "w"), hash: createHash("sha256") };
       }
       current.hash.update(chunk.data);
       await current.file.write(chunk.data);
@@ -108,7 +111,8 @@ export async function receiveFolders(
   target: string,
 ): Promise<void> {
   await mkdir(target, { recursive: true });
-  const staging = join(target, `.incoming-${randomBytes(4).toString("hex")}`);
+  const staging = join(target, ".incoming");
+  await rm(staging, { recursive: true, force: true });
   const tops = new Set<string>();
   try {
     await receiveFiles(chunks, (path) => {

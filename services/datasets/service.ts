@@ -26,8 +26,9 @@ export const datasets: ServiceDefinition = {
       definitions: [finishable(splits), finishable(builds)],
       topics: [LIST_TOPIC, DATABASE_TOPIC],
     });
-    const lister = await startWorker(platform, "datasets", listWorker(platform));
-    const builder = await startWorker(platform, "datasets", buildWorker(platform));
+    // A group per kind of work: on Kafka, members of a group that subscribe differently get partitions that they do not read.
+    const lister = await startWorker(platform, "datasets-list", listWorker(platform));
+    const builder = await startWorker(platform, "datasets-database", buildWorker(platform));
     const rpcs: DatasetsServiceImplementation = {
       importImage: importImage(platform),
       createCohort: createCohort(platform),

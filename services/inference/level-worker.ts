@@ -13,7 +13,13 @@ import { encode } from "../lib/service/documents.ts";
 import type { ImageStore } from "../lib/service/image-store.ts";
 import type { UnitContext, UnitHandler } from "../lib/service/jobs/worker.ts";
 import { levelTopic } from "../lib/service/level-topics.ts";
-import { decodeTileState, encodeTileState, expandThrough, type StoredState } from "../lib/service/tile-state.ts";
+import {
+  decodeTileState,
+  encodeTileState,
+  expandThrough,
+  type StoredState,
+  statesFolder,
+} from "../lib/service/tile-state.ts";
 import { levelled } from "./evaluate-region.ts";
 import type { Networks } from "./networks.ts";
 import { computeTileMaps } from "./tile-maps.ts";
@@ -55,7 +61,7 @@ async function evaluateTile(ctx: LevelWorkerContext, task: EvaluateTask, unit: U
 }
 
 const stateKey = ({ prefix, tile }: CascadeTask, level: number): string =>
-  objectKey(prefix, "states", `${tile}-${level}`);
+  objectKey(statesFolder(prefix), `${tile}-${level}`);
 
 /** One level of one tile. Returns the tile's record if nothing is left to compute, else passes the tile on to the next level. */
 async function cascadeTile(
@@ -90,7 +96,6 @@ async function cascadeTile(
   const resultKey = objectKey(task.prefix, "results", String(task.tile));
   const state = expandThrough(stored.state, chain, task, image);
   await ctx.objects.put(resultKey, encodeTileState({ ...stored, state }), { ifAbsent: true });
-  for (const { level } of plan.levels.slice(0, place)) await ctx.objects.delete(stateKey(task, level));
   return encode(TileRecord, { levels: [...stored.counts], seconds: spent, resultKey });
 }
 

@@ -42,15 +42,21 @@ export function createNetworks(objects: ObjectStore, runtime: () => Promise<Runt
     const { key } = await readDocument(objects, MODEL, modelId);
     const onnx = await objects.get(key);
     const { network, parameters, channelMeans } = readModel(onnx);
-    const opened: Promise<Session>[] = [];
+    const opened = new Set<Promise<Session>>();
     const once = (graph: () => Uint8Array) => {
       let session: Promise<Session> | undefined;
+      const create = async (): Promise<Session> => (await runtime()).session(graph());
       return (): Promise<Session> => {
-        if (!session) {
-          session = runtime().then((host) => host.session(graph()));
-          opened.push(session);
-        }
-        return session;
+        if (session) return session;
+        const created = create();
+        session = created;
+        opened.add(created);
+        // What failed is tried again by the next unit that needs it.
+        created.catch(() => {
+          opened.delete(created);
+          session = undefined;
+        });
+        return created;
       };
     };
     return {

@@ -22,8 +22,9 @@ export const tuning: ServiceDefinition = {
       definitions: [finishable(tunings), finishable(gradings)],
       topics: [TUNE_TOPIC, GRADE_TOPIC],
     });
-    const tuner = await startWorker(platform, "tuning", tuneWorker(platform));
-    const grader = await startWorker(platform, "tuning", gradeWorker(platform));
+    // A group per kind of work: on Kafka, members of a group that subscribe differently get partitions that they do not read.
+    const tuner = await startWorker(platform, "tuning-tune", tuneWorker(platform));
+    const grader = await startWorker(platform, "tuning-grade", gradeWorker(platform));
     const rpcs: TuningServiceImplementation = {
       tune: async (request, context) => ({ job: await coordinator.submit(tunings, request, callerOf(context)) }),
       getTuning: ({ tuningId }) => readDocument(platform.objects, TUNING, tuningId),

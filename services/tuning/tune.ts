@@ -5,9 +5,9 @@ import { objectKey } from "../lib/objects/object-key.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
 import type { Cohort, CohortMember } from "../lib/proto/radhical/v1/datasets.ts";
 import { GetTuningResponse, TuneRequest } from "../lib/proto/radhical/v1/tuning.ts";
-import { TuneTask } from "../lib/proto/radhical/v1/work.ts";
+import { type Evaluation, TuneTask } from "../lib/proto/radhical/v1/work.ts";
 import { contentId } from "../lib/service/content-id.ts";
-import { COHORT, EVALUATION, SPLIT, TUNING } from "../lib/service/document-kinds.ts";
+import { COHORT, EVALUATION, MODEL, SPLIT, TUNING } from "../lib/service/document-kinds.ts";
 import { createDocument, encode, readDocument, readRecord } from "../lib/service/documents.ts";
 import type { JobDefinition } from "../lib/service/jobs/job-definition.ts";
 import { planUnit } from "../lib/service/jobs/units.ts";
@@ -32,6 +32,16 @@ export function membersOf(cohort: Cohort, imageIds: readonly string[]): CohortMe
   });
 }
 
+/** A model of another fold has been trained on this fold's test patients, or on its validation images. */
+async function checkModelFold({ objects }: TuneContext, { levels }: Evaluation, fold: number): Promise<void> {
+  for (const { level, modelId } of levels) {
+    const { model } = await readDocument(objects, MODEL, modelId);
+    if (model?.fold === fold) continue;
+    const message = `Cannot tune fold ${fold} with the model of level ${level}: it was trained for fold ${model?.fold}`;
+    throw invalid("MODEL_OF_OTHER_FOLD", `${message}; evaluate the validation images with this fold's models`);
+  }
+}
+
 /** Returns the definition of tune jobs. */
 export const tuneJobs = (ctx: TuneContext): JobDefinition<TuneRequest> => ({
   kind: "tune",
@@ -46,6 +56,7 @@ export const tuneJobs = (ctx: TuneContext): JobDefinition<TuneRequest> => ({
     if (maxHolePx < 0)
       throw invalid("TUNING_INVALID", `Cannot fill holes of at most ${maxHolePx} pixels: give 0 or more`);
     checkValidationOnly(evaluation.imageIds, own);
+    await checkModelFold(ctx, evaluation, fold);
     const { annotation, maskKind } = cohort;
     const members = membersOf(cohort, evaluation.imageIds);
     const task = { evaluation, members, annotation, maskKind, maxHolePx, withoutUpper };

@@ -3,10 +3,11 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { encodePng } from "../lib/images/encode-png.ts";
 import { Annotation, type Cohort, MaskKind } from "../lib/proto/radhical/v1/datasets.ts";
+import { Model } from "../lib/proto/radhical/v1/training.ts";
 import { TuneRequest } from "../lib/proto/radhical/v1/tuning.ts";
 import { Segmentation } from "../lib/proto/radhical/v1/work.ts";
 import { contentId } from "../lib/service/content-id.ts";
-import { COHORT, EVALUATION, GRADES, SEGMENTATION, SPLIT, TUNING } from "../lib/service/document-kinds.ts";
+import { COHORT, EVALUATION, GRADES, MODEL, SEGMENTATION, SPLIT, TUNING } from "../lib/service/document-kinds.ts";
 import { createDocument, readDocument } from "../lib/service/documents.ts";
 import { createImageStore } from "../lib/service/image-store.ts";
 import { runInline } from "../lib/service/jobs/inline.fixture.ts";
@@ -27,7 +28,11 @@ const labelAt = (x: number, y: number): number => {
 const ids = { cohortId: contentId("cohort"), splitId: contentId("split"), evaluationId: contentId("evaluation") };
 
 /** Stores a validation image and a test image, and maps of the first that are right at both levels. */
-async function startTuning(t: TestContext, evaluated: readonly ("validation" | "test")[] = ["validation"]) {
+async function startTuning(
+  t: TestContext,
+  evaluated: readonly ("validation" | "test")[] = ["validation"],
+  modelFold = 1,
+) {
   const objects = await temporaryStore(t);
   const images = createImageStore(objects, 1e7);
   const imageIds = {
@@ -53,6 +58,8 @@ async function startTuning(t: TestContext, evaluated: readonly ("validation" | "
   await createDocument(objects, SPLIT, ids.splitId, { patchSetId: "", seed: 1n, folds: [fold], files: [] });
   const levels = [1, 2].map((level) => ({ level, reduction: level, modelId: contentId("model", level), mpp: 0.25 }));
   for (const level of levels) {
+    const model = Model.fromPartial({ ...level, fold: modelFold });
+    await createDocument(objects, MODEL, level.modelId, { model, manifest: "", key: "" });
     const side = SIDE / level.reduction;
     const map = new Float32Array(3 * side * side);
     for (let i = 0; i < side * side; i++) {
@@ -86,6 +93,11 @@ test("on maps that are right, the chosen cascade is right at less than the dense
 test("thresholds are never chosen on an image that is not of the fold's validation set", async (t) => {
   const { context, requestOf } = await startTuning(t, ["validation", "test"]);
   await assert.rejects(tuneJobs(context).plan(requestOf()), { name: "DomainError", reason: "TEST_LEAK" });
+});
+
+test("models of another fold are refused: they have seen this fold's validation or test patients", async (t) => {
+  const { context, requestOf } = await startTuning(t, ["validation"], 2);
+  await assert.rejects(tuneJobs(context).plan(requestOf()), { name: "DomainError", reason: "MODEL_OF_OTHER_FOLD" });
 });
 
 test("a fold, a hole or an id that cannot be is refused before a job is made", async (t) => {

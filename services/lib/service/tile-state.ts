@@ -2,6 +2,7 @@
 import { type CascadeState, expandState } from "../method/cascade.ts";
 import type { Rect } from "../method/image.ts";
 import { parentTables } from "../method/parents.ts";
+import { objectKey } from "../objects/object-key.ts";
 import type { LevelCounts as LevelCountsMessage } from "../proto/radhical/v1/segmentation.ts";
 import { TileState } from "../proto/radhical/v1/work.ts";
 import { encode } from "./documents.ts";
@@ -12,6 +13,9 @@ export interface StoredState {
 }
 
 const bytesOf = (data: Uint8Array | Float32Array): Buffer => Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+
+/** Returns the folder of an image's states between levels. */
+export const statesFolder = (prefix: string): string => objectKey(prefix, "states");
 
 /** Returns the bytes to store. */
 export const encodeTileState = ({ state, counts }: StoredState): Uint8Array =>

@@ -18,7 +18,7 @@ const { values } = parseArgs({
   options: {
     out: { type: "string", default: "radhical-demo" },
     // Fewer than a real run's 6,000: enough to beat what colour alone can tell.
-    iterations: { type: "string", default: "300" },
+    iterations: { type: "string", default: "400" },
   },
 });
 const home = resolve(values.out);

@@ -19,6 +19,16 @@ const SEED = 20;
 /** How often a run is killed in each step; a unit that was in hand three times is a dead letter at its fourth start. */
 const KILLS = { patches: 3, lists: 3, databases: 3, training: 4, maps: 2, thresholds: 2, test: 3 } as const;
 type Step = keyof typeof KILLS;
+/** The latest part of a step to kill at: early where little is left once a unit is done, so that the next kill finds work too. */
+const LATEST = {
+  patches: 0.4,
+  lists: 0.4,
+  databases: 0.4,
+  training: 0.15,
+  maps: 0.12,
+  thresholds: 0.12,
+  test: 0.3,
+} as const;
 
 /** A moment to kill at: a part of the time that the step took undisturbed, from its start or from the next checkpoint on. */
 interface Moment {
@@ -34,7 +44,7 @@ function seededMoments(): Moment[] {
     Array.from({ length: count }, (_, i) => {
       // The last two within training hit it between two checkpoints.
       const afterCheckpoint = step === "training" && i >= 2;
-      return { step, part: random.next() * (step === "training" ? 0.15 : 0.4), afterCheckpoint };
+      return { step, part: random.next() * LATEST[step], afterCheckpoint };
     }),
   );
 }

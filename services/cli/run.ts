@@ -2,6 +2,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { DomainError, invalid } from "../lib/errors.ts";
+import { splitFolds } from "../lib/method/folds.ts";
 import { type CohortNames, cohortNames } from "./cohort-names.ts";
 import { saveThresholds } from "./model-folder.ts";
 import { checkRunOptions, type RunOptions } from "./options.ts";
@@ -31,7 +32,7 @@ export async function run(
 ): Promise<void> {
   checkRunOptions(options);
   const { pairs, unusedMasks } = await pairImages(options.images, options.masks, options.patient);
-  checkPatients(pairs, options);
+  checkFolds(pairs, options);
   if (unusedMasks > 0) output.note(`${unusedMasks} masks have no image and are not used`);
   await mkdir(options.out, { recursive: true }).catch((cause: unknown) => {
     throw invalid("OUT_UNUSABLE", `Cannot write to --out "${options.out}"`, cause);
@@ -50,14 +51,17 @@ export async function run(
   }
 }
 
-/** More folds than patients is known before anything is read. */
-function checkPatients(pairs: readonly PairedImage[], { folds }: RunOptions): void {
-  const patients = new Set(pairs.map(({ patient }) => patient)).size;
-  if (folds <= patients) return;
-  throw invalid(
-    "TOO_FEW_PATIENTS",
-    `Cannot make ${folds} folds of ${patients} patients; use --folds ${Math.max(2, patients)} or less, or another --patient rule`,
-  );
+/** Whether the patients fill the folds and their validation sets is known before anything is read. */
+function checkFolds(pairs: readonly PairedImage[], { folds, seed }: RunOptions): void {
+  const patients = [...new Set(pairs.map(({ patient }) => patient))].sort();
+  if (folds > patients.length) {
+    throw invalid(
+      "TOO_FEW_PATIENTS",
+      `Cannot make ${folds} folds of ${patients.length} patients; use --folds ${Math.max(2, patients.length)} or less, or another --patient rule`,
+    );
+  }
+  const images = pairs.map(({ stem, patient }) => ({ imageId: stem, patient: patients.indexOf(patient) }));
+  splitFolds(images, folds, seed);
 }
 
 async function runSteps(

@@ -19,10 +19,9 @@ import { createRandom } from "../services/lib/method/random.ts";
 import type { MappedImage } from "../services/lib/method/simulation.ts";
 import { openFolderStore } from "../services/lib/objects/folder-store.ts";
 import { ImportPurpose } from "../services/lib/proto/radhical/v1/datasets.ts";
-import { type LevelModel, RegionPath } from "../services/lib/proto/radhical/v1/inference.ts";
-import { SegmentationMode } from "../services/lib/proto/radhical/v1/segmentation.ts";
+import { EvaluateRequest, type LevelModel, RegionPath } from "../services/lib/proto/radhical/v1/inference.ts";
+import { SegmentationMode, SubmitRequest } from "../services/lib/proto/radhical/v1/segmentation.ts";
 import { thresholdMessages } from "../services/lib/service/cascade-plan.ts";
-import { contentId } from "../services/lib/service/content-id.ts";
 import { readMap } from "../services/lib/service/map-keys.ts";
 import {
   type Comparison,
@@ -128,12 +127,12 @@ async function importAll(services: Services, options: ExactnessOptions): Promise
 async function evaluateAll(services: Services, { subjects, levels, tiles }: Context): Promise<void> {
   const imageIds = subjects.map(({ imageId }) => imageId);
   for (const tile of tiles) {
-    const request = { imageIds, levels: [...levels], tile };
     await runJob(services, SILENT, {
       service: "inference",
       what: "maps",
-      requestId: contentId("exactness", "evaluate", JSON.stringify(request)),
-      submit: (requestId) => services.inference.evaluate({ requestId, ...request }),
+      codec: EvaluateRequest,
+      request: { requestId: "", imageIds, levels: [...levels], tile },
+      submit: (request) => services.inference.evaluate(request),
     });
   }
 }
@@ -191,12 +190,14 @@ async function segmentAll(services: Services, ctx: Context, thresholds: CascadeT
       mode: SegmentationMode.SEGMENTATION_MODE_CASCADE,
       tile,
       maxHolePx: MAX_HOLE_PX,
+      imageMpp: 0,
     };
     const segmentationId = await runJob(services, SILENT, {
       service: "segmentation",
       what: "cascade",
-      requestId: contentId("exactness", "segment", JSON.stringify({ imageIds, cascade })),
-      submit: (requestId) => services.segmentation.submit({ requestId, imageIds, cascade }),
+      codec: SubmitRequest,
+      request: { requestId: "", imageIds, cascade },
+      submit: (request) => services.segmentation.submit(request),
     });
     const results = join(ctx.folder, "..", `tile-${tile}`);
     await receiveFiles(services.segmentation.fetchResult({ segmentationId, imageIds: [] }), inside(results));

@@ -1,12 +1,19 @@
 /** @file The method's first steps by RPC, on a scale that tests of later jobs can afford. */
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { runJob, type Submission } from "../services/cli/follow-job.ts";
+import { runJob } from "../services/cli/follow-job.ts";
 import { importModels } from "../services/cli/model-folder.ts";
 import { levelModels } from "../services/cli/run-steps.ts";
 import type { Services } from "../services/cli/services.ts";
 import { importFile } from "../services/cli/transfer.ts";
-import { Annotation, ImportPurpose, MaskKind } from "../services/lib/proto/radhical/v1/datasets.ts";
+import {
+  Annotation,
+  BuildRequest,
+  ImportPurpose,
+  MaskKind,
+  SplitRequest,
+} from "../services/lib/proto/radhical/v1/datasets.ts";
+import { ExtractRequest } from "../services/lib/proto/radhical/v1/extraction.ts";
 import type { LevelModel } from "../services/lib/proto/radhical/v1/inference.ts";
 import { type Job, JobState } from "../services/lib/proto/radhical/v1/jobs.ts";
 import type { TrainingSettings } from "../services/lib/proto/radhical/v1/training.ts";
@@ -29,20 +36,27 @@ export async function smallDatabases(services: Services, folder: string): Promis
   const annotation = Annotation.ANNOTATION_COMPLETE;
   const cohort = { members, annotation, maskKind: MaskKind.MASK_KIND_AUTO, mpp: 0.25 };
   const { cohortId } = await services.datasets.createCohort({ cohort });
-  const run = (requestId: string, submission: Pick<Submission, "service" | "submit">): Promise<string> =>
-    runJob(services, silent, { ...submission, what: requestId, requestId });
   const sampling = { reductions: [1], seed: 1n, ...COUNTS };
-  const patchSetId = await run("extract", {
+  const patchSetId = await runJob(services, silent, {
     service: "extraction",
-    submit: (requestId) => services.extraction.extract({ requestId, cohortId, sampling }),
+    what: "patches",
+    codec: ExtractRequest,
+    request: { requestId: "", cohortId, sampling },
+    submit: (request) => services.extraction.extract(request),
   });
-  const splitId = await run("split", {
+  const splitId = await runJob(services, silent, {
     service: "datasets",
-    submit: (requestId) => services.datasets.split({ requestId, patchSetId, folds: IMAGES, seed: 1n }),
+    what: "lists",
+    codec: SplitRequest,
+    request: { requestId: "", patchSetId, folds: IMAGES, seed: 1n },
+    submit: (request) => services.datasets.split(request),
   });
-  return run("build", {
+  return runJob(services, silent, {
     service: "datasets",
-    submit: (requestId) => services.datasets.build({ requestId, splitId, folds: [1] }),
+    what: "databases",
+    codec: BuildRequest,
+    request: { requestId: "", splitId, folds: [1] },
+    submit: (request) => services.datasets.build(request),
   });
 }
 

@@ -19,7 +19,7 @@ import { blockSide, tileGrid } from "../../services/lib/method/blocks.ts";
 import { denseGraph } from "../../services/lib/network/dense-graph.ts";
 import { readModel } from "../../services/lib/network/model-contents.ts";
 import { ImportPurpose } from "../../services/lib/proto/radhical/v1/datasets.ts";
-import { SegmentationMode } from "../../services/lib/proto/radhical/v1/segmentation.ts";
+import { SegmentationMode, SubmitRequest } from "../../services/lib/proto/radhical/v1/segmentation.ts";
 import { openRuntime } from "../../services/lib/runtime/runtime.ts";
 import { type ModelFile, SILENT } from "../exactness-run.ts";
 import { seededModel } from "../seeded-models.ts";
@@ -54,6 +54,7 @@ export const cascade: Benchmark = {
         mode: SegmentationMode.SEGMENTATION_MODE_CASCADE,
         tile: TILE_PX,
         maxHolePx: round,
+        imageMpp: 0,
       },
     });
     return {
@@ -63,8 +64,9 @@ export const cascade: Benchmark = {
           runJob(services, SILENT, {
             service: "segmentation",
             what: "cascade",
-            requestId: `bench-${n}`,
-            submit: (requestId) => services.segmentation.submit({ requestId, ...submitted(n) }),
+            codec: SubmitRequest,
+            request: { requestId: "", ...submitted(n) },
+            submit: (request) => services.segmentation.submit(request),
           });
         return { "submit to result": await timed(pixels, submit), compute: await timed(pixels, compute) };
       },

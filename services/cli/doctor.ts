@@ -54,9 +54,12 @@ async function checkDeployment(env: Readonly<Record<string, string | undefined>>
   return withFolder(async (folder) => {
     const config = readConfig({ ...env, RADHICAL_OBJECTS: folder });
     const platform = await openPlatform(config, createLogger("doctor", "silent"));
-    await platform.objects.head("doctor");
-    await platform.queue.ensureTopics(["radhical.doctor"]);
-    await platform.stop();
+    try {
+      await platform.objects.head("doctor");
+      await platform.queue.ensureTopics(["radhical.doctor"]);
+    } finally {
+      await platform.stop();
+    }
     return `objects: ${config.objects.kind}, queue: ${config.queue.kind}`;
   });
 }

@@ -3,7 +3,9 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { Model } from "../lib/proto/radhical/v1/training.ts";
 import type { LevelThresholds, TradeoffPoint } from "../lib/proto/radhical/v1/tuning.ts";
+import { sha256, shortId } from "../lib/service/content-id.ts";
 import { readModelFolder, saveThresholds, storedThresholds, thresholdMessages } from "./model-folder.ts";
 import { writeWhole } from "./transfer.ts";
 
@@ -25,16 +27,23 @@ const TUNING = {
   tradeoff: [],
 };
 
+const networkOf = (fold: number, level: number): string => `network ${fold} ${level}`;
+
+const modelsOfFold = (fold: number, levels: readonly number[]): Model[] =>
+  levels.map((level) =>
+    Model.fromPartial({ fold, level, modelId: shortId(sha256(Buffer.from(networkOf(fold, level)))) }),
+  );
+
 /** Returns a models folder with these folds of two levels, as `radhical run` writes it. */
 async function modelsOf(t: TestContext, folds: readonly number[]): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "radhical-models-"));
   t.after(() => rm(folder, { recursive: true }));
   for (const fold of folds) {
     for (const level of [1, 2]) {
-      await writeWhole(join(folder, `fold-${fold}`, `level-${level}.onnx`), `network ${fold} ${level}`);
+      await writeWhole(join(folder, `fold-${fold}`, `level-${level}.onnx`), networkOf(fold, level));
       await writeWhole(join(folder, `fold-${fold}`, `level-${level}.json`), `{"level":${level}}`);
     }
-    await saveThresholds(folder, fold, TUNING, 2, 150);
+    await saveThresholds(folder, fold, TUNING, modelsOfFold(fold, [1, 2]), 150);
   }
   return folder;
 }
@@ -58,6 +67,7 @@ test("what a run saved is read back, for every level that a cascade can end at",
     ],
   );
   assert.deepEqual(thresholds, {
+    models: modelsOfFold(1, [1, 2]).map(({ modelId }) => modelId),
     endingAt: [storedThresholds(LEVELS, 2), storedThresholds(LEVELS.slice(1), 2)],
     dense: storedThresholds(LEVELS.slice(0, 1), 2),
     maxHolePx: 150,
@@ -111,6 +121,8 @@ test("thresholds for another number of levels, or that are none, are refused wit
   await refuses("{", /it is not JSON/);
   await refuses(good.replace('"maxHolePx": 150', '"maxHolePx": -1'), /maxHolePx/);
   await refuses(JSON.stringify({ ...JSON.parse(good), endingAt: [] }), /endingAt/);
-  await saveThresholds(folder, 1, TUNING, 3, 150);
-  await refuses(await readFile(path, "utf8"), /it is for 3 levels, there are 2 models/);
+  await saveThresholds(folder, 1, TUNING, modelsOfFold(1, [1, 2, 3]), 150);
+  await refuses(await readFile(path, "utf8"), /it is for 3 models and these 2 are not they/);
+  await saveThresholds(folder, 1, TUNING, modelsOfFold(2, [1, 2]), 150);
+  await refuses(await readFile(path, "utf8"), /it is for 2 models and these 2 are not they/);
 });

@@ -1,26 +1,39 @@
 /** @file DIR/models: `fold-<k>/level-<l>.onnx` and `.json` (its manifest), and `fold-<k>/thresholds.json`. */
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { invalid } from "../lib/errors.ts";
 import type { ImportModelRequest, Model } from "../lib/proto/radhical/v1/training.ts";
 import type { GetTuningResponse, LevelThresholds, TradeoffPoint } from "../lib/proto/radhical/v1/tuning.ts";
-import { sha256 } from "../lib/service/content-id.ts";
+import { sha256, shortId } from "../lib/service/content-id.ts";
 import { pieces } from "../lib/service/files.ts";
 import { readUserFile } from "./pair-images.ts";
 import type { Services } from "./services.ts";
-import { receiveFiles, writeWhole } from "./transfer.ts";
+import { receiveFiles, removeOthers, writeWhole } from "./transfer.ts";
 
 const foldFolder = (models: string, fold: number): string => join(models, `fold-${fold}`);
 
-/** Fetches models and their manifests. */
-export async function saveModels(services: Services, folder: string, models: readonly Model[]): Promise<void> {
-  for (const { modelId, fold, level } of models) {
-    const base = join(foldFolder(folder, fold), `level-${level}`);
-    await receiveFiles(services.training.fetchModel({ modelId }), () => `${base}.onnx`);
+/**
+ * Fetches the models of a fold and their manifests. What is there of an earlier training goes first, its thresholds before all: they
+ * belong to those models, and a reader must not take them for these.
+ */
+export async function saveModels(
+  services: Services,
+  folder: string,
+  fold: number,
+  models: readonly Model[],
+): Promise<void> {
+  const home = foldFolder(folder, fold);
+  await rm(join(home, "thresholds.json"), { force: true });
+  const received: string[] = [];
+  for (const { modelId, level } of models) {
+    const base = join(home, `level-${level}`);
+    received.push(...(await receiveFiles(services.training.fetchModel({ modelId }), () => `${base}.onnx`)));
     const { manifest } = await services.training.describeModel({ modelId });
     await writeWhole(`${base}.json`, manifest);
+    received.push(`${base}.json`);
   }
+  await removeOthers(home, /^level-\d+\.(onnx|json)$/, received);
 }
 
 const StoredThresholds = z.object({
@@ -31,6 +44,8 @@ const StoredThresholds = z.object({
 export type StoredThresholds = z.output<typeof StoredThresholds>;
 
 const ThresholdsFile = z.object({
+  /** The models they were tuned with, by level. */
+  models: z.array(z.string()).min(1),
   /** For ending at each level, index = level - 1. */
   endingAt: z.array(StoredThresholds).min(1),
   /** Level 1 alone, everywhere. */
@@ -60,11 +75,17 @@ export async function saveThresholds(
   folder: string,
   fold: number,
   tuning: GetTuningResponse,
-  levels: number,
+  models: readonly Model[],
   maxHolePx: number,
 ): Promise<void> {
-  const stored = (point: TradeoffPoint | undefined): StoredThresholds => storedThresholds(point?.levels ?? [], levels);
-  const file: ThresholdsFile = { endingAt: tuning.chosen.map(stored), dense: stored(tuning.dense), maxHolePx };
+  const stored = (point: TradeoffPoint | undefined): StoredThresholds =>
+    storedThresholds(point?.levels ?? [], models.length);
+  const file: ThresholdsFile = {
+    models: models.map(({ modelId }) => modelId),
+    endingAt: tuning.chosen.map(stored),
+    dense: stored(tuning.dense),
+    maxHolePx,
+  };
   await writeWhole(join(foldFolder(folder, fold), "thresholds.json"), `${JSON.stringify(file, undefined, 2)}\n`);
 }
 
@@ -106,11 +127,14 @@ export async function readModelFolder(folder: string): Promise<ModelFolder> {
     fold,
     otherFolds: folds.slice(1),
     levels,
-    thresholds: await readThresholds(join(home, "thresholds.json"), levels.length),
+    thresholds: await readThresholds(
+      join(home, "thresholds.json"),
+      levels.map(({ onnx }) => shortId(sha256(onnx))),
+    ),
   };
 }
 
-async function readThresholds(path: string, levels: number): Promise<ThresholdsFile> {
+async function readThresholds(path: string, models: readonly string[]): Promise<ThresholdsFile> {
   const text = await readFile(path, "utf8").catch((cause: unknown) => {
     throw invalid(
       "THRESHOLDS_INVALID",
@@ -119,9 +143,9 @@ async function readThresholds(path: string, levels: number): Promise<ThresholdsF
     );
   });
   const parsed = ThresholdsFile.safeParse(parseJson(text, path));
-  if (parsed.success && parsed.data.dense.lower.length === levels) return parsed.data;
+  if (parsed.success && parsed.data.models.join() === models.join()) return parsed.data;
   const why = parsed.success
-    ? `it is for ${parsed.data.dense.lower.length} levels, there are ${levels} models`
+    ? `it is for ${parsed.data.models.length} models and these ${models.length} are not they; run the training run to its end`
     : z.prettifyError(parsed.error);
   throw invalid("THRESHOLDS_INVALID", `Cannot use "${path}": ${why}`);
 }

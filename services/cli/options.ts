@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { invalid } from "../lib/errors.ts";
 import { checkReductions } from "../lib/method/blocks.ts";
+import { MAX_LEVELS } from "../lib/service/level-topics.ts";
 
 const MAX_INT32 = 2 ** 31 - 1;
 
@@ -89,4 +90,10 @@ export function checkNoArguments(words: readonly string[]): void {
 export function checkRunOptions({ fold, folds, reductions }: RunOptions): void {
   if (fold > folds) throw invalid("OPTIONS_INVALID", `Cannot start: --fold ${fold} is beyond --folds ${folds}`);
   checkReductions(reductions);
+  if (reductions.length > MAX_LEVELS) {
+    throw invalid(
+      "OPTIONS_INVALID",
+      `Cannot start: --reductions names ${reductions.length} levels, at most ${MAX_LEVELS} are possible`,
+    );
+  }
 }

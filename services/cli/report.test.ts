@@ -53,6 +53,7 @@ const build = (): Report =>
             { level: 2, lower: 0.1, upper: 0.9 },
           ],
         },
+        { endsAt: 2, levels: [{ level: 2, final: 0.45 }] },
       ],
       tradeoff: [{ endsAt: 2, computeFraction: 0.1, score: 0.6, f: 0.55, levels: [{ level: 2, lower: 0.2 }] }],
     }),
@@ -79,7 +80,7 @@ test("the report has the fields that others build on, and JSON keeps them", () =
     {
       patches: [{ level: 1, patches: 30, bytes: 92160, byClass: [10, 20] }],
       training: [{ fold: 1, level: 1, iterations: 60, testAccuracy: 0.875, stepsPerSecond: 21.4 }],
-      thresholds: { lower: [0.5, 0.1], upper: [null, 0.9], final: [0.5, null] },
+      thresholds: { lower: [0.5, 0.1], upper: [null, 0.9], final: [0.5, 0.45] },
       greedy: { lower: [null, null], upper: [null, null], final: [null, null] },
       tradeoff: [
         {

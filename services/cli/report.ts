@@ -44,6 +44,13 @@ const graded = ({ grades, images }: GradedSegmentation) => ({
   perLevel: perLevel(images),
 });
 
+/** What ending at each level decides by, index = level - 1. */
+const finalThresholds = ({ chosen }: GetTuningResponse, levels: number): (number | null)[] =>
+  Array.from({ length: levels }, (_, i) => {
+    const point = chosen.find(({ endsAt }) => endsAt === i + 1);
+    return point?.levels.find(({ level }) => level === i + 1)?.final ?? null;
+  });
+
 /** Returns the report. */
 export function buildReport({ levels, statistics, models, tuning, test, fold, names }: ReportInputs) {
   const thresholds = (point: TradeoffPoint | undefined) => storedThresholds(point?.levels ?? [], levels);
@@ -70,7 +77,7 @@ export function buildReport({ levels, statistics, models, tuning, test, fold, na
       testAccuracy,
       stepsPerSecond,
     })),
-    thresholds: thresholds(tuning.chosen[0]),
+    thresholds: { ...thresholds(tuning.chosen[0]), final: finalThresholds(tuning, levels) },
     greedy: thresholds(tuning.greedy),
     tradeoff: tuning.tradeoff.map((point) => ({
       endsAt: point.endsAt,

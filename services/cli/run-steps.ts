@@ -3,12 +3,18 @@ import { join } from "node:path";
 import pLimit from "p-limit";
 import { invalid } from "../lib/errors.ts";
 import { DEFAULT_COUNTS } from "../lib/method/sampling.ts";
-import { Annotation, type Fold, ImportPurpose, MaskKind } from "../lib/proto/radhical/v1/datasets.ts";
-import type { GetStatisticsResponse } from "../lib/proto/radhical/v1/extraction.ts";
-import type { LevelModel } from "../lib/proto/radhical/v1/inference.ts";
-import type { Model, TrainingSettings } from "../lib/proto/radhical/v1/training.ts";
-import type { GetTuningResponse } from "../lib/proto/radhical/v1/tuning.ts";
-import { contentId } from "../lib/service/content-id.ts";
+import {
+  Annotation,
+  BuildRequest,
+  type Fold,
+  ImportPurpose,
+  MaskKind,
+  SplitRequest,
+} from "../lib/proto/radhical/v1/datasets.ts";
+import { ExtractRequest, type GetStatisticsResponse } from "../lib/proto/radhical/v1/extraction.ts";
+import { EvaluateRequest, type LevelModel } from "../lib/proto/radhical/v1/inference.ts";
+import { type Model, type TrainingSettings, TrainRequest } from "../lib/proto/radhical/v1/training.ts";
+import { type GetTuningResponse, TuneRequest } from "../lib/proto/radhical/v1/tuning.ts";
 import { type CohortNames, type ImportedImage, namesCsv } from "./cohort-names.ts";
 import { runJob } from "./follow-job.ts";
 import { saveModels } from "./model-folder.ts";
@@ -16,7 +22,7 @@ import type { RunOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import type { PairedImage } from "./pair-images.ts";
 import type { Services } from "./services.ts";
-import { importFile, inside, receiveFiles, receiveFolders, writeWhole } from "./transfer.ts";
+import { importFile, inside, receiveFiles, receiveFolders, removeOthers, writeWhole } from "./transfer.ts";
 
 /** Holes of at most this many level-1 pixels are filled. */
 export const MAX_HOLE_PX = 150;
@@ -50,7 +56,10 @@ export async function importImages(
         return { ...pair, imageId: image.imageId, maskId: mask.imageId };
       }),
     ),
-  );
+  ).catch((error: unknown) => {
+    limit.clearQueue(); // one file that cannot be used is enough; the rest need not be read
+    throw error;
+  });
   const known = new Map<string, ImportedImage>();
   for (const image of imported) {
     const other = known.get(image.imageId);
@@ -88,8 +97,9 @@ export async function extractPatches(
   const patchSetId = await runJob(services, output, {
     service: "extraction",
     what: "patches",
-    requestId: contentId("run", "extract", cohortId, JSON.stringify({ ...sampling, seed: options.seed })),
-    submit: (requestId) => services.extraction.extract({ requestId, cohortId, sampling }),
+    codec: ExtractRequest,
+    request: { requestId: "", cohortId, sampling },
+    submit: (request) => services.extraction.extract(request),
   });
   const statistics = await services.extraction.getStatistics({ patchSetId });
   return { cohortId, patchSetId, statistics };
@@ -106,10 +116,12 @@ export async function splitCohort(
   const splitId = await runJob(services, output, {
     service: "datasets",
     what: "lists",
-    requestId: contentId("run", "split", patchSetId, count, options.seed),
-    submit: (requestId) => services.datasets.split({ requestId, patchSetId, folds: count, seed: BigInt(options.seed) }),
+    codec: SplitRequest,
+    request: { requestId: "", patchSetId, folds: count, seed: BigInt(options.seed) },
+    submit: (request) => services.datasets.split(request),
   });
-  await receiveFiles(services.datasets.fetchSplit({ splitId }), inside(join(out, "lists")));
+  const lists = join(out, "lists");
+  const received = await receiveFiles(services.datasets.fetchSplit({ splitId }), inside(lists));
   const { folds } = await services.datasets.describeSplit({ splitId });
   for (const { fold, train, test } of folds) {
     const lines = (ids: readonly string[]): string =>
@@ -117,9 +129,16 @@ export async function splitCohort(
         .map((id) => `${names.stem(id)}\n`)
         .sort()
         .join("");
-    await writeWhole(join(out, "lists", `train_w32_parent_${fold}.txt`), lines(train));
-    await writeWhole(join(out, "lists", `test_w32_parent_${fold}.txt`), lines(test));
+    for (const [part, ids] of [
+      ["train", train],
+      ["test", test],
+    ] as const) {
+      const path = join(lists, `${part}_w32_parent_${fold}.txt`);
+      await writeWhole(path, lines(ids));
+      received.push(path);
+    }
   }
+  await removeOthers(lists, /^(train|test)_w32_(parent_)?\d+\.txt$/, received);
   const fold = folds.find((candidate) => candidate.fold === options.fold);
   if (!fold) throw invalid("FOLD_UNKNOWN", `Cannot use fold ${options.fold}: the split has ${folds.length}`);
   return { splitId, fold };
@@ -131,10 +150,17 @@ export async function buildDatabases(ctx: StepContext, splitId: string): Promise
   const databaseSetId = await runJob(services, output, {
     service: "datasets",
     what: "databases",
-    requestId: contentId("run", "build", splitId, options.fold),
-    submit: (requestId) => services.datasets.build({ requestId, splitId, folds: [options.fold] }),
+    codec: BuildRequest,
+    request: { requestId: "", splitId, folds: [options.fold] },
+    submit: (request) => services.datasets.build(request),
   });
-  await receiveFolders(services.datasets.fetchDatabases({ databaseSetId }), join(options.out, "databases"));
+  const databases = join(options.out, "databases");
+  const received = await receiveFolders(services.datasets.fetchDatabases({ databaseSetId }), databases);
+  await removeOthers(
+    databases,
+    new RegExp(`^DB_(train|test|train_w32)_${options.fold}_\\d+(\\.binaryproto)?$`),
+    received,
+  );
   return databaseSetId;
 }
 
@@ -152,15 +178,15 @@ const trainingSettings = ({ iterations, seed }: RunOptions): TrainingSettings =>
 /** Trains the networks of the fold. */
 export async function trainModels(ctx: StepContext, databaseSetId: string): Promise<Model[]> {
   const { services, output, options } = ctx;
-  const settings = trainingSettings(options);
   const modelSetId = await runJob(services, output, {
     service: "training",
     what: "training",
-    requestId: contentId("run", "train", databaseSetId, JSON.stringify({ ...settings, seed: options.seed })),
-    submit: (requestId) => services.training.train({ requestId, databaseSetId, settings }),
+    codec: TrainRequest,
+    request: { requestId: "", databaseSetId, settings: trainingSettings(options) },
+    submit: (request) => services.training.train(request),
   });
   const { models } = await services.training.listModels({ modelSetId });
-  await saveModels(services, join(options.out, "models"), models);
+  await saveModels(services, join(options.out, "models"), options.fold, models);
   return models;
 }
 
@@ -174,12 +200,12 @@ export async function evaluateValidation(
   models: readonly Model[],
   imageIds: readonly string[],
 ): Promise<string> {
-  const levels = levelModels(models);
   return runJob(services, output, {
     service: "inference",
     what: "maps",
-    requestId: contentId("run", "evaluate", ...levels.map(({ modelId }) => modelId), "images", ...imageIds),
-    submit: (requestId) => services.inference.evaluate({ requestId, imageIds: [...imageIds], levels, tile: 0 }),
+    codec: EvaluateRequest,
+    request: { requestId: "", imageIds: [...imageIds], levels: levelModels(models), tile: 0 },
+    submit: (request) => services.inference.evaluate(request),
   });
 }
 
@@ -198,26 +224,17 @@ export async function tuneThresholds(
   const tuningId = await runJob(services, output, {
     service: "tuning",
     what: "thresholds",
-    requestId: contentId(
-      "run",
-      "tune",
+    codec: TuneRequest,
+    request: {
+      requestId: "",
       evaluationId,
       cohortId,
       splitId,
-      options.fold,
-      MAX_HOLE_PX,
-      withoutUpper.join(),
-    ),
-    submit: (requestId) =>
-      services.tuning.tune({
-        requestId,
-        evaluationId,
-        cohortId,
-        splitId,
-        fold: options.fold,
-        maxHolePx: MAX_HOLE_PX,
-        withoutUpper,
-      }),
+      fold: options.fold,
+      maxHolePx: MAX_HOLE_PX,
+      withoutUpper,
+    },
+    submit: (request) => services.tuning.tune(request),
   });
   return services.tuning.getTuning({ tuningId });
 }

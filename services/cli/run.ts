@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { DomainError, invalid } from "../lib/errors.ts";
 import { splitFolds } from "../lib/method/folds.ts";
 import { type CohortNames, cohortNames } from "./cohort-names.ts";
+import { untilInterrupted } from "./interrupt.ts";
 import { saveThresholds } from "./model-folder.ts";
 import { checkRunOptions, type RunOptions } from "./options.ts";
 import type { Output } from "./output.ts";
@@ -40,9 +41,10 @@ export async function run(
   const services = await openServices(options.address, join(options.out, ".radhical"), env);
   let names: CohortNames | undefined;
   try {
-    await runSteps({ services, output, options }, pairs, (known) => {
+    const steps = runSteps({ services, output, options }, pairs, (known) => {
       names = known;
     });
+    await untilInterrupted(steps);
   } catch (error) {
     if (!names || !(error instanceof DomainError)) throw error;
     throw new DomainError(error.kind, error.reason, names.explain(error.message), { cause: error });
@@ -86,7 +88,7 @@ async function runSteps(
   output.step("thresholds");
   const tuning = await tuneThresholds(ctx, { evaluationId, cohortId, splitId, models });
   const levels = options.reductions.length;
-  await saveThresholds(join(options.out, "models"), options.fold, tuning, levels, MAX_HOLE_PX);
+  await saveThresholds(join(options.out, "models"), options.fold, tuning, models, MAX_HOLE_PX);
   output.step("test");
   const test = await testModels(ctx, { cohortId, imageIds: fold.reported, models, tuning, names });
   const report = buildReport({ levels, statistics, models, tuning, test, fold, names });

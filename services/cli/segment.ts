@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { invalid } from "../lib/errors.ts";
 import { resolutionOf } from "../lib/method/resolution.ts";
 import { ImportPurpose } from "../lib/proto/radhical/v1/datasets.ts";
-import { type Cascade, SegmentationMode } from "../lib/proto/radhical/v1/segmentation.ts";
+import { type Cascade, SegmentationMode, SubmitRequest } from "../lib/proto/radhical/v1/segmentation.ts";
 import type { Model } from "../lib/proto/radhical/v1/training.ts";
-import { contentId } from "../lib/service/content-id.ts";
 import { runJob } from "./follow-job.ts";
+import { untilInterrupted } from "./interrupt.ts";
 import { importModels, type ModelFolder, readModelFolder, thresholdMessages } from "./model-folder.ts";
 import type { SegmentOptions } from "./options.ts";
 import type { Output } from "./output.ts";
@@ -52,7 +52,7 @@ export async function segment(
   await mkdir(options.out, { recursive: true });
   const services = await openServices(options.address, join(options.out, ".radhical"), env);
   try {
-    await segmentFiles(services, options, output, paths, folder);
+    await untilInterrupted(segmentFiles(services, options, output, paths, folder));
   } finally {
     await services.close();
   }
@@ -82,8 +82,9 @@ async function segmentFiles(
   const segmentationId = await runJob(services, output, {
     service: "segmentation",
     what: "segmentation",
-    requestId: contentId("segment", JSON.stringify(cascade), ...imageIds),
-    submit: (requestId) => services.segmentation.submit({ requestId, imageIds, cascade }),
+    codec: SubmitRequest,
+    request: { requestId: "", imageIds, cascade },
+    submit: (request) => services.segmentation.submit(request),
   });
   const place = inside(options.out);
   const named = (path: string): string => place(path.replace(/^[0-9a-f]{32}/, (id) => stems.get(id) ?? id));

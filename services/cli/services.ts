@@ -1,6 +1,6 @@
 /** @file The services as the command sees them: clients on an address, given or embedded. */
 import type { Client } from "nice-grpc";
-import { startEmbedded } from "../embedded/embedded.ts";
+import { type Embedded, startEmbedded } from "../embedded/embedded.ts";
 import { DomainError } from "../lib/errors.ts";
 import { DatasetsServiceDefinition } from "../lib/proto/radhical/v1/datasets.ts";
 import { ExtractionServiceDefinition } from "../lib/proto/radhical/v1/extraction.ts";
@@ -21,6 +21,8 @@ export interface Services {
   readonly segmentation: Client<SegmentationServiceDefinition>;
   /** Jobs of a service. */
   jobs(service: ServiceName): Client<JobsServiceDefinition>;
+  /** Rejects if services of this process can go on no longer, for instance because the disk is full. Never resolves. */
+  readonly failed: Promise<never>;
   close(): Promise<void>;
 }
 
@@ -49,6 +51,18 @@ async function checkReachable(address: string, connection: Connection): Promise<
     const message = `Cannot use the services at "${address}": set RADHICAL_TOKEN to the token that they were started with`;
     return refuse("unauthenticated", "TOKEN_WRONG", message, error);
   }
+}
+
+function rejectOnFailure(embedded: Embedded | undefined): Promise<never> {
+  const failed = new Promise<never>((_, reject) => {
+    void embedded?.services.failed?.then((cause) => {
+      const message = `Cannot go on: ${cause.message}`;
+      reject(new DomainError("failedPrecondition", "SERVICES_FAILED", message, { cause }));
+    });
+  });
+  // Whoever waits for a job hears of it; nobody may be waiting when it happens.
+  failed.catch(() => undefined);
+  return failed;
 }
 
 /**
@@ -88,6 +102,7 @@ export async function openServices(
     inference: connectionOf("inference").client(InferenceServiceDefinition),
     tuning: connectionOf("tuning").client(TuningServiceDefinition),
     segmentation: connectionOf("segmentation").client(SegmentationServiceDefinition),
+    failed: rejectOnFailure(embedded),
     jobs: (service) => connectionOf(service).client(JobsServiceDefinition),
     close,
   };

@@ -1,14 +1,18 @@
 /** @file Step 7: the test images segmented by cascade and by dense evaluation, graded; naive measured on a sample. */
 import { join } from "node:path";
 import { RegionPath } from "../lib/proto/radhical/v1/inference.ts";
-import { type Cascade, SegmentationMode, type SegmentedImage } from "../lib/proto/radhical/v1/segmentation.ts";
+import {
+  type Cascade,
+  SegmentationMode,
+  type SegmentedImage,
+  SubmitRequest,
+} from "../lib/proto/radhical/v1/segmentation.ts";
 import type { Model } from "../lib/proto/radhical/v1/training.ts";
-import type { GetTuningResponse, Grades } from "../lib/proto/radhical/v1/tuning.ts";
-import { contentId } from "../lib/service/content-id.ts";
+import { type GetTuningResponse, GradeRequest, type Grades } from "../lib/proto/radhical/v1/tuning.ts";
 import type { CohortNames } from "./cohort-names.ts";
 import { runJob } from "./follow-job.ts";
 import { levelModels, MAX_HOLE_PX, type StepContext } from "./run-steps.ts";
-import { inside, receiveFiles } from "./transfer.ts";
+import { inside, receiveFiles, removeOthers } from "./transfer.ts";
 
 /** A segmentation of the test images with its grades. */
 export interface GradedSegmentation {
@@ -45,10 +49,11 @@ export async function testModels(ctx: StepContext, inputs: TestInputs): Promise<
   const byCascade = await segmentAndGrade(ctx, inputs, "cascade", cascade);
   const place = inside(join(options.out, "test"));
   const named = (path: string): string => place(path.replace(/^[0-9a-f]{32}/, (id) => names.stem(id)));
-  await receiveFiles(
+  const received = await receiveFiles(
     services.segmentation.fetchResult({ segmentationId: byCascade.segmentationId, imageIds: [] }),
     named,
   );
+  await removeOthers(join(options.out, "test"), /_(prob|mask|level)\.png$/, received);
   const byDense = await segmentAndGrade(ctx, inputs, "dense", dense);
   return { cascade: byCascade, dense: byDense, naiveSeconds: await measureNaive(ctx, byDense.images, models) };
 }
@@ -59,18 +64,19 @@ async function segmentAndGrade(
   what: string,
   cascade: Cascade,
 ): Promise<GradedSegmentation & { readonly segmentationId: string }> {
-  const identity = [...cascade.models.map(({ modelId }) => modelId), JSON.stringify(cascade.thresholds), cascade.mode];
   const segmentationId = await runJob(services, output, {
     service: "segmentation",
     what,
-    requestId: contentId("run", "segment", ...identity, "images", ...imageIds),
-    submit: (requestId) => services.segmentation.submit({ requestId, imageIds: [...imageIds], cascade }),
+    codec: SubmitRequest,
+    request: { requestId: "", imageIds: [...imageIds], cascade },
+    submit: (request) => services.segmentation.submit(request),
   });
   const gradesId = await runJob(services, output, {
     service: "tuning",
     what: `grades of ${what}`,
-    requestId: contentId("run", "grade", segmentationId, cohortId),
-    submit: (requestId) => services.tuning.grade({ requestId, segmentationId, cohortId }),
+    codec: GradeRequest,
+    request: { requestId: "", segmentationId, cohortId },
+    submit: (request) => services.tuning.grade(request),
   });
   const { images } = await services.segmentation.getResult({ segmentationId });
   const { grades } = await services.tuning.getGrades({ gradesId });

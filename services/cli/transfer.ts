@@ -1,7 +1,7 @@
 /** @file Files between the user's folder and the services; nothing is half-written where a reader can see it. */
 import { createHash } from "node:crypto";
-import { mkdir, open, rename, rm, writeFile } from "node:fs/promises";
-import { dirname, join, resolve, sep } from "node:path";
+import { mkdir, open, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { dirname, join, relative, resolve, sep } from "node:path";
 import { DomainError } from "../lib/errors.ts";
 import type { ImportImageRequest, ImportImageResponse, ImportPurpose } from "../lib/proto/radhical/v1/datasets.ts";
 import type { FileChunk } from "../lib/proto/radhical/v1/files.ts";
@@ -46,11 +46,12 @@ export async function writeWhole(path: string, data: Uint8Array | string): Promi
   }
 }
 
-/** Receives files; `place` says where each goes. A file appears when it is whole and its hash is right. */
+/** Receives files; `place` says where each goes. A file appears when it is whole and its hash is right. Returns their paths. */
 export async function receiveFiles(
   chunks: AsyncIterable<{ readonly chunk?: FileChunk | undefined }>,
   place: (path: string) => string,
-): Promise<void> {
+): Promise<string[]> {
+  const received: string[] = [];
   let current:
     | {
         readonly path: string;
@@ -69,7 +70,7 @@ export async function receiveFiles(
         current = { path, temporary, file: await open(temporary, "w"), hash: createHash("sha256") };
       }
       current.hash.update(chunk.data);
-      await current.file.write(chunk.data);
+      await current.file.writeFile(chunk.data); // goes on where it was, until all is written
       if (!chunk.last) continue;
       await current.file.close();
       if (current.hash.digest("hex") !== chunk.sha256) {
@@ -80,6 +81,7 @@ export async function receiveFiles(
         );
       }
       await rename(current.temporary, current.path);
+      received.push(current.path);
       current = undefined;
     }
     if (current)
@@ -88,6 +90,7 @@ export async function receiveFiles(
         "TRANSFER_BROKEN",
         `Cannot keep "${current.path}": it ended early; run the command again`,
       );
+    return received;
   } finally {
     if (current) {
       await current.file.close().catch(() => undefined);
@@ -105,25 +108,41 @@ export const inside =
     throw new DomainError("dataLoss", "PATH_OUTSIDE", `Cannot write "${path}": it would leave "${folder}"`);
   };
 
-/** Receives folders of files: into a folder beside, which takes the place of `folders` when all have arrived. */
+/** Receives folders of files: into a folder beside, from which each takes its place when all have arrived. Returns their paths. */
 export async function receiveFolders(
   chunks: AsyncIterable<{ readonly chunk?: FileChunk | undefined }>,
   target: string,
-): Promise<void> {
+): Promise<string[]> {
   await mkdir(target, { recursive: true });
   const staging = join(target, ".incoming");
   await rm(staging, { recursive: true, force: true });
   const tops = new Set<string>();
   try {
     await receiveFiles(chunks, (path) => {
-      tops.add(path.split("/")[0] ?? path);
-      return inside(staging)(path);
+      const place = inside(staging)(path);
+      tops.add(relative(staging, place).split(sep)[0] ?? "");
+      return place;
     });
     for (const top of tops) {
       await rm(join(target, top), { recursive: true, force: true });
       await rename(join(staging, top), join(target, top));
     }
+    return [...tops].map((top) => join(target, top));
   } finally {
     await rm(staging, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Removes from `folder` and below what has one of our names (`ours`) and is not among `kept`: an earlier run with other options left it,
+ * and its patients may be on the other side now.
+ */
+export async function removeOthers(folder: string, ours: RegExp, kept: readonly string[]): Promise<void> {
+  const keep = new Set(kept.map((path) => resolve(path)));
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const path = resolve(folder, entry.name);
+    if (ours.test(entry.name)) {
+      if (!keep.has(path)) await rm(path, { recursive: true, force: true });
+    } else if (entry.isDirectory()) await removeOthers(path, ours, kept);
   }
 }

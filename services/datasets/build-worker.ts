@@ -40,20 +40,21 @@ export const buildWorker = (ctx: BuildWorkerContext): UnitHandler<BuildTask> => 
     const scratch = await mkdtemp(join(tmpdir(), "radhical-build-"));
     try {
       const prefix = objectKey("databases", contentId(encode(BuildTask, task)));
-      const loadShard = await shardLoader(ctx, task);
+      const loadShard = await shardLoader(ctx, task, unit.progress);
       const build = async (part: "train" | "test", listKey: string, shuffled: boolean): Promise<Built> => {
         const patches = parseList(Buffer.from(await ctx.objects.get(listKey)).toString());
         const records = await writeRecords(join(scratch, `${part}.records`), patches, loadShard);
         await unit.progress();
         const name = `DB_${part}_${fold}_${level}`;
         const keys = databaseKeys(patches, shuffled ? `${task.seed}-${fold}-${level}` : undefined);
-        await writeLevelDb(join(scratch, name), records.path, keys);
+        await writeLevelDb(join(scratch, name), records.path, keys, unit.progress);
         await unit.progress();
         const file = await storeRecords(ctx, prefix, task, part, patches, records);
         return { file, stored: await storeFolder(ctx, prefix, scratch, name), records };
       };
       const train = await build("train", task.trainKey, true);
       const test = await build("test", task.testKey, false);
+      await unit.progress();
       const mean = await meanPatch(train.records.path);
       const meanFile = {
         path: `DB_train_w32_${fold}_${level}.binaryproto`,
@@ -78,10 +79,11 @@ interface Built {
   readonly records: RecordFile;
 }
 
-async function shardLoader(ctx: BuildWorkerContext, { patchSetId, level }: BuildTask) {
+async function shardLoader(ctx: BuildWorkerContext, { patchSetId, level }: BuildTask, progress: () => Promise<void>) {
   const { members } = await readDocument(ctx.objects, PATCH_SET, patchSetId);
   const recordKeys = new Map(members.map(({ imageId, recordKey }) => [imageId, recordKey]));
   return async (imageId: string) => {
+    await progress();
     const { levels } = await readRecord(ctx.objects, ExtractRecord, recordKeys.get(imageId) ?? "");
     const shardKey = levels.find((entry) => entry.level === level)?.shardKey ?? "";
     return readShard(await ctx.objects.get(shardKey));

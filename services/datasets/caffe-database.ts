@@ -30,7 +30,12 @@ export const databaseKey = (index: number, name: string): string =>
  * records shuffle the database, with no more reading. Memory is bounded by some batches of 1000 records.
  * Throws dataLoss RECORDS_CORRUPT where the file does not hold one record per key.
  */
-export const writeLevelDb = async (folder: string, recordPath: string, keys: readonly string[]): Promise<void> => {
+export const writeLevelDb = async (
+  folder: string,
+  recordPath: string,
+  keys: readonly string[],
+  onBatch: () => Promise<void> = async () => {},
+): Promise<void> => {
   const database = new ClassicLevel<string, Uint8Array>(folder, LEVELDB_OPTIONS);
   await database.open();
   try {
@@ -43,6 +48,7 @@ export const writeLevelDb = async (folder: string, recordPath: string, keys: rea
         batch.push({ type: "put", key, value: datumOf(recordAt(records, i)) } as const);
       }
       await database.batch(batch);
+      await onBatch();
     }
     if (index !== keys.length) throw countMismatch(keys.length, String(index));
   } finally {

@@ -84,7 +84,14 @@ const writePatches = (
     if (patch?.label !== label) throw notFound(name, label, patch);
     record[0] = label;
     record.set(patch.pixels, 1);
-    writeSync(file, record, 0, RECORD_BYTES, index * RECORD_BYTES);
+    writeWhole(file, record, index * RECORD_BYTES);
+  }
+};
+
+/** A write may be short, for instance on a disk that is nearly full; the next then says so. */
+const writeWhole = (file: number, record: Uint8Array, at: number): void => {
+  for (let written = 0; written < record.length; ) {
+    written += writeSync(file, record, written, record.length - written, at + written);
   }
 };
 

@@ -43,6 +43,8 @@ export async function startEmbedded(
     RADHICAL_OBJECTS: objectsFolder,
     RADHICAL_TOKEN: token,
   });
-  const services = await startServices(ALL_SERVICES, config, createLogger("radhical", config.logLevel));
+  const services = await startServices(ALL_SERVICES, config, createLogger("radhical", config.logLevel), {
+    resumesJobs: false,
+  });
   return { address: services.server.address, token, services };
 }

@@ -11,6 +11,7 @@ import { COHORT, PATCH_SET } from "../lib/service/document-kinds.ts";
 import { createDocument, encode, readDocument, readRecord } from "../lib/service/documents.ts";
 import type { JobDefinition } from "../lib/service/jobs/job-definition.ts";
 import { planUnit } from "../lib/service/jobs/units.ts";
+import { MAX_LEVELS } from "../lib/service/level-topics.ts";
 import { countPatches } from "./statistics.ts";
 
 export const IMAGE_TOPIC = "radhical.extraction.image";
@@ -22,6 +23,10 @@ export interface ExtractContext {
 function checkSampling(sampling: Sampling | undefined): Sampling {
   if (!sampling) throw invalid("SAMPLING_INVALID", "Cannot extract patches without sampling settings");
   checkReductions(sampling.reductions);
+  if (sampling.reductions.length > MAX_LEVELS) {
+    const message = `Cannot cut patches at ${sampling.reductions.length} levels: at most ${MAX_LEVELS} are possible`;
+    throw invalid("SAMPLING_INVALID", message);
+  }
   for (const kind of ["positive", "edge", "background", "nucleus", "mixed", "none"] as const) {
     if (sampling[kind] < 0)
       throw invalid("SAMPLING_INVALID", `Cannot draw ${sampling[kind]} ${kind} centres: give 0 or more`);

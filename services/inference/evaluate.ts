@@ -51,7 +51,7 @@ export const evaluateJobs = (ctx: EvaluateContext): JobDefinition<EvaluateReques
         }
       }
     }
-    const models = levels.map((level) => `${level.level}:${level.reduction}:${level.modelId}`);
+    const models = levels.map((level) => `${level.level}:${level.reduction}:${level.mpp}:${level.modelId}`);
     return { resultId: contentId("evaluation", tile, ...models, "images", ...imageIds), units };
   },
   finish: async ({ imageIds, levels: given, tile }, id) => {

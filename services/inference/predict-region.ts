@@ -10,6 +10,8 @@ import type { ImageStore } from "../lib/service/image-store.ts";
 import { evaluateDense, evaluatePatches, levelled, readSurrounded } from "./evaluate-region.ts";
 import type { Networks } from "./networks.ts";
 
+/** What a least common multiple of reductions may be (METHOD.md, "Levels and geometry"). */
+const MAX_REDUCTION = 2_000;
 /** 12 bytes a pixel stay within a message. */
 const MAX_PIXELS = 1_000_000;
 
@@ -23,7 +25,7 @@ export const predictRegion =
   (ctx: PredictContext) =>
   async ({ imageId, level, path, x, y, width, height }: PredictRegionRequest): Promise<PredictRegionResponse> => {
     const reduction = level?.reduction ?? 0;
-    if (!level || reduction < 1)
+    if (!level || reduction < 1 || reduction > MAX_REDUCTION)
       throw invalid("REGION_INVALID", "Cannot predict a region without a level and its reduction");
     const image = levelled(await ctx.images.open(imageId), 1);
     const levelWidth = levelSize(image.width, reduction);

@@ -11,7 +11,6 @@ import { planCascade } from "../lib/service/cascade-plan.ts";
 import { encode } from "../lib/service/documents.ts";
 import type { ImageStore } from "../lib/service/image-store.ts";
 import type { UnitHandler } from "../lib/service/jobs/worker.ts";
-import { statesFolder } from "../lib/service/tile-state.ts";
 import { joinTiles } from "./join-tiles.ts";
 import { ASSEMBLE_TOPIC } from "./submit.ts";
 
@@ -41,13 +40,12 @@ export const assembleWorker = (ctx: AssembleContext): UnitHandler<AssembleTask> 
     const files = images.map(async ({ path, channels, data }) => {
       const key = objectKey(prefix, "image", path);
       await ctx.objects.put(key, await encodePng({ width, height, channels, data }), { ifAbsent: true });
+      await unit.progress();
       return { path, key };
     });
     const fraction = computeFraction(levels.map(asNumbers), finestPixels);
     const resolution = { mpp: plan.mpp, mppAssumed: cascade.imageMpp === 0 };
     const stored = await Promise.all(files);
-    // Every tile has its record now, so no level asks for a state any more.
-    for await (const { key } of ctx.objects.list(`${statesFolder(prefix)}/`)) await ctx.objects.delete(key);
     const image = { imageId, width, height, levels, computeFraction: fraction, seconds, ...resolution };
     return encode(AssembleRecord, { image, files: stored });
   },

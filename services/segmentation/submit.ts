@@ -15,6 +15,7 @@ import type { ImageStore } from "../lib/service/image-store.ts";
 import type { JobDefinition } from "../lib/service/jobs/job-definition.ts";
 import { planUnit } from "../lib/service/jobs/units.ts";
 import { levelTopic } from "../lib/service/level-topics.ts";
+import { statesFolder } from "../lib/service/tile-state.ts";
 
 export const ASSEMBLE_TOPIC = "radhical.segmentation.assemble";
 
@@ -52,6 +53,12 @@ export const segmentJobs = (ctx: SubmitContext): JobDefinition<SubmitRequest> =>
       if (topic === ASSEMBLE_TOPIC) records.push(await readRecord(ctx.objects, AssembleRecord, outputKey));
     }
     await createDocument(ctx.objects, SEGMENTATION, id, { records });
+    // Every image has its record: no level asks for a tile's state any more. Tile results stay: they hold P2 as float32.
+    for (const unit of units) {
+      if (unit.topic !== ASSEMBLE_TOPIC) continue;
+      const { prefix } = AssembleTask.decode(unit.message);
+      for await (const { key } of ctx.objects.list(`${statesFolder(prefix)}/`)) await ctx.objects.delete(key);
+    }
     return undefined;
   },
 });

@@ -12,12 +12,13 @@ export async function confusionMatrix(
   session: Session,
   records: Uint8Array,
   classOfLabel: readonly number[],
-  signal: AbortSignal,
+  { signal, progress }: { readonly signal: AbortSignal; readonly progress: () => Promise<void> },
 ): Promise<number[]> {
   const confusion = new Array<number>(CLASSES * CLASSES).fill(0);
   const count = recordCount(records);
   for (let first = 0; first < count; first += BATCH) {
     signal.throwIfAborted();
+    await progress();
     const size = Math.min(BATCH, count - first);
     const data = new Uint8Array(size * PATCH_BYTES);
     for (let i = 0; i < size; i++) {

@@ -37,10 +37,10 @@ export const trainWorker = (ctx: TrainWorkerContext): UnitHandler<TrainTask> => 
     const train = await readRecords(ctx.objects, data.train);
     const channelMeans = Float32Array.from(data.channelMeans);
     const trained = await runSteps(ctx, task, unit, train, channelMeans, settings);
-    const model = patchGraph(network, trained.state.parameters, channelMeans);
+    const model = patchGraph(network, trained.state.parameters, channelMeans, identityOf(task));
     const test = await readRecords(ctx.objects, data.test);
     const session = await runtime.session(model);
-    const confusion = await confusionMatrix(session, test.bytes, test.classOfLabel, unit.signal).finally(() =>
+    const confusion = await confusionMatrix(session, test.bytes, test.classOfLabel, unit).finally(() =>
       session.release(),
     );
     const document = Model.fromPartial({
@@ -66,6 +66,14 @@ export const trainWorker = (ctx: TrainWorkerContext): UnitHandler<TrainTask> => 
     await storeModel(ctx.objects, document, manifest, model);
     return encode(Model, { ...document, stepsPerSecond: trained.stepsPerSecond });
   },
+});
+
+/** What a model is for is in its file, so that its id, a hash of the file, tells models of the same weights apart. */
+const identityOf = ({ fold, level, reduction, mpp }: TrainTask): Record<string, string> => ({
+  "radhical.fold": String(fold),
+  "radhical.level": String(level),
+  "radhical.reduction": String(reduction),
+  "radhical.mpp": String(mpp),
 });
 
 interface Records {

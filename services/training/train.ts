@@ -54,7 +54,9 @@ export const trainJobs = (ctx: TrainContext): JobDefinition<TrainRequest> => ({
   unit: "steps",
   codec: TrainRequest,
   plan: async ({ databaseSetId, settings: given }) => {
-    const settings = checkSettings(given);
+    const checked = checkSettings(given);
+    // Written out, so that another default network in a later version is another task.
+    const settings = { ...checked, network: JSON.stringify(networkOf(checked)) };
     const { records, reductions, mpp } = await readDocument(ctx.objects, DATABASE_SET, databaseSetId);
     const units = records.map((data) => {
       const { fold = 0, level = 0, patches = 0n } = data.train?.database ?? {};

@@ -8,12 +8,13 @@ import { constantParameters, dealParameters, parameterLayout } from "./parameter
 
 /**
  * Returns the ONNX model of `network`: input `patches` uint8 [N, 3, 32, 32], planar RGB; output `probabilities` float32
- * [N, 3], softmax. It carries the description, so that `readModel` gets back all that went in.
+ * [N, 3], softmax. It carries the description, so that `readModel` gets back all that went in, and whatever `properties` say of it.
  */
 export function patchGraph(
   network: NetworkDescription,
   parameters: Float32Array,
   channelMeans: Float32Array,
+  properties: Readonly<Record<string, string>> = {},
 ): Uint8Array {
   checkContents(network, parameters, channelMeans);
   const graph = new Graph();
@@ -26,5 +27,5 @@ export function patchGraph(
   }
   const logits = graph.reshape(value, [-1, network.classes]);
   graph.output("probabilities", graph.node("Softmax", [logits], { axis: 1 }), "float32", ["N", network.classes]);
-  return graph.model({ [MODEL_NAMES.network]: JSON.stringify(network) });
+  return graph.model({ ...properties, [MODEL_NAMES.network]: JSON.stringify(network) });
 }

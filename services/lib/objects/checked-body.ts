@@ -4,8 +4,15 @@ import { pipeline, type Readable, Transform } from "node:stream";
 import { bodyMismatch, objectCorrupt } from "./object-errors.ts";
 import type { StreamBody } from "./object-store.ts";
 
+/** OpenSSL takes less than 2 GiB at a time. */
+const HASHED_AT_ONCE = 2 ** 30;
+
 /** Returns the SHA-256 of the bytes, hex. */
-export const sha256Hex = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
+export function sha256Hex(bytes: Uint8Array): string {
+  const hash = createHash("sha256");
+  for (let at = 0; at < bytes.length; at += HASHED_AT_ONCE) hash.update(bytes.subarray(at, at + HASHED_AT_ONCE));
+  return hash.digest("hex");
+}
 
 /**
  * Yields the body's bytes, the last chunk only once size and SHA-256 have turned out right: a receiver that waits for

@@ -29,6 +29,9 @@ export interface CascadePlan {
 /** Returns thresholds as the method takes them, index = level - 1. */
 export function thresholdsOf(messages: readonly LevelThresholdsMessage[]): LevelThresholds[] {
   const thresholds: LevelThresholds[] = [];
+  const stray = messages.find(({ level }) => level < 1 || level > MAX_LEVELS);
+  if (stray)
+    throw invalid("THRESHOLDS_INVALID", `Cannot use thresholds of level ${stray.level}: levels are 1 to ${MAX_LEVELS}`);
   for (const { level, lower, upper, final } of messages) thresholds[level - 1] = { lower, upper, final };
   return Array.from(thresholds, (entry) => entry ?? {});
 }

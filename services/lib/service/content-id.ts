@@ -1,8 +1,9 @@
 /** @file Ids that are functions of content, so that the same inputs give the same keys anywhere and at any time. */
 import { createHash } from "node:crypto";
+import { sha256Hex } from "../objects/checked-body.ts";
 
 /** Returns the SHA-256 of the bytes, hex. */
-export const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
+export const sha256 = (bytes: Uint8Array): string => sha256Hex(bytes);
 
 /** Returns the first 32 hex digits of a SHA-256: the length of every opaque id. */
 export const shortId = (hash: string): string => hash.slice(0, 32);

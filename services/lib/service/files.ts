@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { DomainError, invalid } from "../errors.ts";
 import type { ObjectStore } from "../objects/object-store.ts";
 import type { FileChunk } from "../proto/radhical/v1/files.ts";
+import { sha256 } from "./content-id.ts";
 
 const PIECE_BYTES = 512 * 1024;
 
@@ -70,7 +71,7 @@ export async function receiveUpload<Header extends { readonly sha256: string; re
   }
   if (!header) throw invalid("UPLOAD_MALFORMED", "Cannot take an upload without a header");
   const bytes = Buffer.concat(data);
-  const actual = createHash("sha256").update(bytes).digest("hex");
+  const actual = sha256(bytes);
   if (actual !== header.sha256)
     throw invalid(
       "HASH_MISMATCH",

@@ -19,6 +19,8 @@ export interface Platform extends Part {
   readonly queue: Queue;
   readonly images: ImageStore;
   readonly log: Logger;
+  /** Whether unfinished jobs go on when services start. */
+  readonly resumesJobs: boolean;
   /** Units of work at a time for work that keeps a core busy. */
   readonly workers: number;
   /** Returns the ONNX runtime, opened on the first call: a service that does not compute never loads it. */
@@ -36,7 +38,7 @@ const openQueue = (config: ServiceConfig, log: Logger): Promise<Queue> => {
 };
 
 /** Opens the platform. */
-export async function openPlatform(config: ServiceConfig, log: Logger): Promise<Platform> {
+export async function openPlatform(config: ServiceConfig, log: Logger, resumesJobs = true): Promise<Platform> {
   const objects = await openObjects(config.objects);
   const queue = await openQueue(config, log).catch(async (error: unknown) => {
     await objects.close();
@@ -47,6 +49,7 @@ export async function openPlatform(config: ServiceConfig, log: Logger): Promise<
   return {
     name: "platform",
     config,
+    resumesJobs,
     objects,
     queue,
     images: createImageStore(objects, config.limits.imagePixels),

@@ -53,15 +53,31 @@ function checkExposure(config: ServiceConfig, insecure: boolean, log: Logger): v
   );
 }
 
+/** A queue in the process reaches nobody else: units for services that are not in it wait for ever. Fit for a look, not for work. */
+function warnIfAlone(
+  definitions: readonly ServiceDefinition[],
+  config: ServiceConfig,
+  { level }: ServiceOptions,
+  log: Logger,
+): void {
+  const isWhole = level === undefined && SERVICE_NAMES.every((name) => definitions.some((own) => own.name === name));
+  if (isWhole || config.queue.kind === "kafka") return;
+  log.warn(
+    { cure: "set KAFKA_BROKERS and S3_ENDPOINT, or serve all services in one process" },
+    "ALONE: no other service shares this queue",
+  );
+}
+
 /** Starts services on one platform behind one server. What had started is stopped again if anything fails. */
 export async function startServices(
   definitions: readonly ServiceDefinition[],
   config: ServiceConfig,
   log: Logger,
-  options: ServiceOptions & { readonly insecure?: boolean | undefined } = {},
+  options: ServiceOptions & { readonly insecure?: boolean | undefined; readonly resumesJobs?: boolean } = {},
 ): Promise<RunningServices> {
   checkExposure(config, options.insecure ?? false, log);
-  const platform = await openPlatform(config, log);
+  warnIfAlone(definitions, config, options, log);
+  const platform = await openPlatform(config, log, options.resumesJobs);
   const parts: Part[] = [platform];
   try {
     const started: StartedService[] = [];

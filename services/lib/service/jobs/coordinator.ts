@@ -23,6 +23,8 @@ export interface CoordinatorContext {
   readonly objects: ObjectStore;
   readonly queue: Queue;
   readonly log: Logger;
+  /** Whether unfinished jobs go on at start. A command's own process does only what it is asked: jobs go on when they are submitted. */
+  readonly resumesJobs?: boolean;
 }
 
 export interface CoordinatorOptions {
@@ -73,7 +75,9 @@ export async function startCoordinator(ctx: CoordinatorContext, options: Coordin
     await ctx.queue.publish(events, [checkEvent(id)]);
   };
   try {
-    for await (const { job } of listJobs(ctx.objects, service)) if (!isTerminal(job)) await start(job.id);
+    if (ctx.resumesJobs ?? true) {
+      for await (const { job } of listJobs(ctx.objects, service)) if (!isTerminal(job)) await start(job.id);
+    }
   } catch (error) {
     await consumer.stop();
     throw error;
@@ -93,7 +97,8 @@ export async function startCoordinator(ctx: CoordinatorContext, options: Coordin
       const known = await knownJob(ctx.objects, service, request.requestId, bytes);
       if (known) {
         // Its units may not have been published: whoever submitted it may have died, or the queue was away.
-        if (known.state === JobState.JOB_STATE_QUEUED) await start(known.id);
+        const isWaiting = known.state === JobState.JOB_STATE_QUEUED || !followed.isFollowing(known.id);
+        if (isWaiting && !isTerminal(known)) await start(known.id);
         return known;
       }
       const plan = await definition.plan(request);

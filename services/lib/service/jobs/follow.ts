@@ -69,6 +69,11 @@ export class FollowedJobs {
     this.#ctx = ctx;
   }
 
+  /** Says whether this process has a job in hand. */
+  isFollowing(id: string): boolean {
+    return this.#jobs.has(id);
+  }
+
   /** Publishes the units that a job still needs and that wait for nothing. */
   async publishOpen(id: string): Promise<void> {
     await this.#inTurn(id, async (job) => {

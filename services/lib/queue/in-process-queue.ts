@@ -1,4 +1,5 @@
 /** @file The queue port inside one process, for the embedded system. */
+import { DomainError } from "../errors.ts";
 import { type AttemptsFolder, openAttemptsFolder } from "./attempts-folder.ts";
 import { type DeliverContext, deliver, pause } from "./deliver.ts";
 import { type Claim, Topic } from "./in-process-topic.ts";
@@ -7,6 +8,8 @@ import { checkSizes, closedQueue, unknownTopic, withDeadLetterTopics } from "./r
 
 /** Rest before a message is delivered again whose attempt could not be written. */
 const LEDGER_PAUSE_MS = 1000;
+/** Failures in a row after which a consumer gives up: a disk that is full or gone will not come back by waiting. */
+const MAX_LEDGER_FAILURES = 5;
 
 export interface InProcessQueueOptions {
   /** Where attempts are remembered across the death of the process; used by one process at a time. */
@@ -56,7 +59,7 @@ export async function openInProcessQueue({ folder, log }: InProcessQueueOptions)
         await member.stop();
         members.delete(member);
       };
-      return { failed: new Promise<Error>(() => undefined), stop } satisfies Consumer;
+      return { failed: member.failed, stop } satisfies Consumer;
     },
     async close() {
       closed = true;
@@ -73,10 +76,20 @@ interface Source {
 }
 
 interface Member {
+  /** Resolves when attempts could not be written time after time. */
+  readonly failed: Promise<Error>;
   /** Takes messages while there are any and it has room. */
   wake(): void;
   stop(): Promise<void>;
 }
+
+const ledgerFailed = (cause: unknown): DomainError =>
+  new DomainError(
+    "resourceExhausted",
+    "ATTEMPTS_UNWRITABLE",
+    `Cannot write down attempts (${cause instanceof Error ? cause.message : String(cause)}); make room on the disk or check the folder`,
+    { cause },
+  );
 
 function startMember(
   sources: readonly Source[],
@@ -89,6 +102,11 @@ function startMember(
   const stopping = new AbortController();
   const concurrency = options.concurrency ?? 1;
   let turn = 0;
+  let failuresInARow = 0;
+  let giveUp: (error: Error) => void = () => undefined;
+  const failed = new Promise<Error>((resolve) => {
+    giveUp = resolve;
+  });
 
   const take = (): { topic: string; claim: Claim } | undefined => {
     // Topics take turns, so that a long backlog in one does not hold up the others.
@@ -114,11 +132,14 @@ function startMember(
     };
     const outcome = await deliver(inHand, options, context).catch(async (thrown: unknown) => {
       context.log?.error({ err: thrown, topic, group: options.group }, "cannot record attempt, delivering again");
+      if (++failuresInARow >= MAX_LEDGER_FAILURES) giveUp(ledgerFailed(thrown));
       await pause(LEDGER_PAUSE_MS, stopping.signal);
       return "released" as const;
     });
-    if (outcome === "done") claim.done();
-    else claim.release();
+    if (outcome === "done") {
+      failuresInARow = 0;
+      claim.done();
+    } else claim.release();
   };
 
   const wake = () => {
@@ -134,6 +155,7 @@ function startMember(
   };
 
   return {
+    failed,
     wake,
     async stop() {
       stopping.abort();

@@ -62,6 +62,7 @@ test("reductions must begin at 1 and grow; a fold must be one of the folds", () 
   check({});
   assert.throws(() => check({ reductions: [2, 4] }), { reason: "REDUCTIONS_INVALID" });
   assert.throws(() => check({ reductions: [1, 4, 2] }), { reason: "REDUCTIONS_INVALID" });
+  assert.throws(() => check({ reductions: [1, 2, 4, 8, 16, 32, 64, 128, 256] }), { message: /9 levels, at most 8/ });
   assert.throws(() => check({ fold: 6 }), { message: "Cannot start: --fold 6 is beyond --folds 5" });
 });
 

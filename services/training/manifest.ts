@@ -1,8 +1,11 @@
 /** @file The manifest of a model: all that made it, so that a reader can tell what it is and make it again. */
+
+import { OPSET } from "../lib/network/graph.ts";
 import type { NetworkDescription } from "../lib/network/network-description.ts";
 import type { Model, TrainingSettings } from "../lib/proto/radhical/v1/training.ts";
 import type { BuildRecord } from "../lib/proto/radhical/v1/work.ts";
 import { SOFTWARE_VERSION } from "../lib/service/version.ts";
+import { classWeights, countClasses } from "./class-weights.ts";
 
 export interface ManifestParts {
   readonly model: Model;
@@ -40,7 +43,8 @@ export function buildManifest({
       testSha256: data.test?.database?.recordsSha256,
       channelMeans: data.channelMeans,
     },
-    versions: { radhical: SOFTWARE_VERSION },
+    classWeights: [...classWeights(countClasses(data.train?.database?.byLabel ?? [], classes))],
+    versions: { radhical: SOFTWARE_VERSION, onnxOpset: Number(OPSET) },
     computeClass,
     rareClasses,
     testAccuracy,

@@ -17,7 +17,8 @@ export type ElementType = "float32" | "uint8" | "int32" | "int64" | "bool";
 /** Attributes of a node: integers, lists of integers, and names of modes. */
 export type Attributes = Readonly<Record<string, number | readonly number[] | string>>;
 
-const OPSET = 21n;
+/** The ONNX operator set that graphs are written in. */
+export const OPSET = 21n;
 const IR_VERSION = 10n;
 const DATA_TYPE = {
   float32: TensorProto_DataType.FLOAT,

@@ -61,7 +61,7 @@ export interface ConsumeOptions {
 export interface Consumer {
   /**
    * Resolves when the consumer has ended by itself and will not come back; never rejects. The process should exit
-   * then, so that another takes over. The in-process queue never resolves it.
+   * then, so that another takes over. The in-process queue does where attempts cannot be written.
    */
   readonly failed: Promise<Error>;
   /** Stops taking messages, aborts those in hand and waits for their handlers. What was not finished is delivered again. */

@@ -11,7 +11,7 @@ import type { CheckpointFile, RunState } from "./checkpoint.ts";
 
 /** Steps per point of the loss curve. */
 export const CURVE_STEPS = 50;
-const CHECKPOINT_EVERY_MS = 5_000;
+const CHECKPOINT_EVERY_MS = 2_000;
 const REPORT_EVERY_MS = 1_000;
 
 export interface RunSettings {

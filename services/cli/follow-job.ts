@@ -4,6 +4,7 @@ import { DomainError } from "../lib/errors.ts";
 import { type Job, JobState } from "../lib/proto/radhical/v1/jobs.ts";
 import { contentId } from "../lib/service/content-id.ts";
 import { type Codec, encode } from "../lib/service/documents.ts";
+import { isTerminal } from "../lib/service/jobs/job-store.ts";
 import type { ServiceName } from "../lib/service/service.ts";
 import type { Output } from "./output.ts";
 import type { Services } from "./services.ts";
@@ -21,12 +22,7 @@ export interface Submission<Request extends { readonly requestId: string }> {
   readonly submit: (request: Request) => Promise<{ readonly job?: Job | undefined }>;
 }
 
-const isOver = ({ state }: Job): boolean =>
-  state === JobState.JOB_STATE_SUCCEEDED ||
-  state === JobState.JOB_STATE_FAILED ||
-  state === JobState.JOB_STATE_CANCELLED;
-
-const isLost = (job: Job): boolean => isOver(job) && job.state !== JobState.JOB_STATE_SUCCEEDED;
+const isLost = (job: Job): boolean => isTerminal(job) && job.state !== JobState.JOB_STATE_SUCCEEDED;
 
 /**
  * Returns the result's id of a job that succeeded. A job of an earlier command that failed or was cancelled is submitted again, as
@@ -82,7 +78,7 @@ async function watch(
         const { unit, detail } = job;
         const done = job.state === JobState.JOB_STATE_SUCCEEDED ? job.total : job.done;
         output.progress(what, { done: Number(done), total: Number(job.total), unit, detail });
-        if (isOver(job)) return job;
+        if (isTerminal(job)) return job;
       }
       throw new DomainError("unavailable", "WATCH_ENDED", `Cannot follow ${what}: the service ended the watch`);
     } catch (error) {

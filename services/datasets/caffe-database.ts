@@ -1,15 +1,15 @@
 /** @file What Caffe's tools read: the LevelDB of convert_imageset and the mean image of compute_image_mean (METHOD.md 3). */
 import { ClassicLevel } from "classic-level";
 import { DomainError } from "../lib/errors.ts";
-import { PATCH_BYTES, PATCH_PX } from "../lib/patches/patch-shard.ts";
+import { PATCH_BYTES, PATCH_SIZE_PX } from "../lib/method/patches.ts";
 import { recordAt, recordCount } from "../lib/patches/records.ts";
 import { BlobProto, Datum } from "../lib/proto/third_party/caffe/caffe.ts";
 import { readRecords } from "./record-file.ts";
 
-const PLANE = PATCH_PX * PATCH_PX;
+const PLANE = PATCH_SIZE_PX * PATCH_SIZE_PX;
 const CHANNELS = 3;
 const KEY_DIGITS = 8;
-const SHAPE = { channels: CHANNELS, height: PATCH_PX, width: PATCH_PX } as const;
+const SHAPE = { channels: CHANNELS, height: PATCH_SIZE_PX, width: PATCH_SIZE_PX } as const;
 
 /** Caffe's block size; larger files than LevelDB's 2 MiB, because each becomes an object; a bounded write buffer. */
 const LEVELDB_OPTIONS = {

@@ -5,9 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { DomainError } from "../lib/errors.ts";
+import { PATCH_BYTES } from "../lib/method/patches.ts";
 import { createRandom } from "../lib/method/random.ts";
 import { patchNames } from "../lib/patches/patch-names.ts";
-import { PATCH_BYTES, type Patch } from "../lib/patches/patch-shard.ts";
+import type { Patch } from "../lib/patches/patch-shard.ts";
 import { RECORD_BYTES, recordAt, recordCount } from "../lib/patches/records.ts";
 import { readRecords, writeRecords } from "./record-file.ts";
 

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { DomainError } from "../errors.ts";
-import { PATCH_BYTES, type Patch, readShard, writeShard } from "./patch-shard.ts";
+import { PATCH_BYTES } from "../method/patches.ts";
+import { type Patch, readShard, writeShard } from "./patch-shard.ts";
 import { readTar, writeTar } from "./ustar.ts";
 
 const pixels = (seed: number) => Uint8Array.from({ length: PATCH_BYTES }, (_, i) => (i * 31 + seed) & 255);

@@ -1,11 +1,6 @@
 /** @file Patches of one image and level in one object: a WebDataset-style tar, `<name>.rgb` then `<name>.cls` per patch. */
+import { PATCH_BYTES } from "../method/patches.ts";
 import { corrupt, readTar, type TarEntry, writeTar } from "./ustar.ts";
-
-/** Side of a patch. */
-export const PATCH_PX = 32;
-
-/** Bytes of a patch's pixels: three planes (R, G, B) of 32 x 32. */
-export const PATCH_BYTES = 3 * PATCH_PX * PATCH_PX;
 
 /** A stored patch (METHOD.md 1). */
 export interface Patch {

@@ -1,6 +1,6 @@
 /** @file The layout of a record file, CIFAR-10's binary one: per patch a label byte and 3072 planar RGB bytes, in list order. */
 import { DomainError } from "../errors.ts";
-import { PATCH_BYTES } from "./patch-shard.ts";
+import { PATCH_BYTES } from "../method/patches.ts";
 
 /** Bytes of one record. */
 export const RECORD_BYTES = 1 + PATCH_BYTES;

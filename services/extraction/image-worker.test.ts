@@ -12,6 +12,7 @@ import { createImageStore } from "../lib/service/image-store.ts";
 import { runInline, runUnit } from "../lib/service/jobs/inline.fixture.ts";
 import { temporaryStore } from "../lib/service/jobs/jobs.fixture.ts";
 import { storeImage, storeMask } from "../lib/service/stored-images.fixture.ts";
+import { openCutters } from "./cutters.ts";
 import { extractJobs } from "./extract.ts";
 import { imageWorker } from "./image-worker.ts";
 
@@ -31,7 +32,9 @@ async function startExtraction(t: TestContext) {
   const cohort: Cohort = { members, annotation, maskKind: MaskKind.MASK_KIND_LABELS, mpp: 0.25 };
   const cohortId = contentId("cohort");
   await createDocument(objects, COHORT, cohortId, cohort);
-  const context = { objects, images };
+  const cutters = openCutters();
+  t.after(cutters.stop);
+  const context = { objects, images, cutters, workers: 1 };
   const requestOf = (changes: Partial<Sampling> = {}): ExtractRequest =>
     ExtractRequest.fromPartial({
       requestId: "x",

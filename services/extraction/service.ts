@@ -10,6 +10,7 @@ import { startCoordinator } from "../lib/service/jobs/coordinator.ts";
 import { finishable } from "../lib/service/jobs/job-definition.ts";
 import { startWorker } from "../lib/service/jobs/worker.ts";
 import type { ServiceDefinition } from "../lib/service/service.ts";
+import { openCutters } from "./cutters.ts";
 import { extractJobs, IMAGE_TOPIC } from "./extract.ts";
 import { imageWorker } from "./image-worker.ts";
 
@@ -23,12 +24,13 @@ export const extraction: ServiceDefinition = {
       definitions: [finishable(jobs)],
       topics: [IMAGE_TOPIC],
     });
-    const worker = await startWorker(platform, "extraction", imageWorker(platform));
+    const cutters = openCutters();
+    const worker = await startWorker(platform, "extraction", imageWorker({ ...platform, cutters }));
     const rpcs: ExtractionServiceImplementation = {
       extract: async (request, context) => ({ job: await coordinator.submit(jobs, request, callerOf(context)) }),
       getStatistics: async ({ patchSetId }) =>
         (await readDocument(platform.objects, PATCH_SET, patchSetId)).statistics ?? {},
     };
-    return { parts: [coordinator, worker], add: (server) => server.add(ExtractionServiceDefinition, rpcs) };
+    return { parts: [coordinator, cutters, worker], add: (server) => server.add(ExtractionServiceDefinition, rpcs) };
   },
 };

@@ -42,8 +42,8 @@ export const decodeMask = async (bytes: Uint8Array, interpretation: MaskInterpre
   checkFaithful(bytes, header);
   const values = await maskPixels(bytes, header);
   const kind = interpretation === "auto" ? (hasMoreThanTwo(values) ? "labels" : "binary") : interpretation;
-  const labels =
-    kind === "labels" ? Uint16Array.from(values) : Uint16Array.from(values, (value) => (value > 0 ? 1 : 0));
+  const labels = new Uint16Array(values); // not `from` with a function: 20 ms for 512 x 512, this and the loop 0.3
+  if (kind === "binary") for (let i = 0; i < labels.length; i++) labels[i] = labels[i]! > 0 ? 1 : 0;
   return { width: header.width, height: header.height, labels, kind };
 };
 
@@ -86,6 +86,9 @@ const firstChannel = (
 
 const hasMoreThanTwo = (values: Uint8Array | Uint16Array): boolean => {
   const one = values[0];
-  const other = values.find((value) => value !== one);
-  return other !== undefined && values.some((value) => value !== one && value !== other);
+  let i = 1;
+  while (i < values.length && values[i] === one) i++;
+  const other = values[i];
+  while (i < values.length && (values[i] === one || values[i] === other)) i++;
+  return i < values.length;
 };

@@ -1,9 +1,9 @@
 /** @file METHOD.md 1: what each pixel is a candidate for: annotated, ring, background; nucleus, mixed, none. */
 
+import { type BitPlane, complement, countInRect, difference, emptyPlane, packPlane, setPixel } from "./bit-plane.ts";
 import { dropSmall, fillEnclosed } from "./holes.ts";
-import { type Annotation, annotatedPixels, type LabelPlane, type RgbImage } from "./image.ts";
-import { blockAreas, countInBlocks, levelSize } from "./levels.ts";
-import { anyWithin } from "./neighbourhood.ts";
+import type { Annotation, LabelPlane, RgbImage } from "./image.ts";
+import { anyInBlocks, anyWithin } from "./neighbourhood.ts";
 
 /** Iterations of the 3x3 square that make the ring. */
 const RING_PX = 3;
@@ -17,11 +17,11 @@ const MIN_DARK_PX = 100;
 const FAR_BEFORE_PX = 25;
 const FAR_AFTER_PX = 24;
 
-/** Level-1 planes of 0/1, width * height each; no pixel is set in two of them. */
+/** Level-1 planes; no pixel is set in two of them. */
 export interface PixelClasses {
-  readonly mask: Uint8Array;
-  readonly ring: Uint8Array;
-  readonly background: Uint8Array;
+  readonly mask: BitPlane;
+  readonly ring: BitPlane;
+  readonly background: BitPlane;
 }
 
 /**
@@ -33,42 +33,46 @@ export const classifyPixels = (image: RgbImage, labels: LabelPlane, annotation: 
   if (labels.length !== width * height) {
     throw new RangeError(`Cannot use ${labels.length} labels for an image of ${width}x${height} pixels`);
   }
-  const annotated = annotatedPixels(labels);
-  const touching = touchingPixels(labels, width, height);
-  const near = anyWithin(annotated, width, height, RING_PX, RING_PX);
-  const nearDark =
-    annotation === "sparse"
-      ? anyWithin(darkPixels(image), width, height, FAR_BEFORE_PX, FAR_AFTER_PX)
-      : new Uint8Array(width * height);
+  const annotated = packPlane(labels, width, height);
+  const mask = difference(annotated, touchingPixels(labels, annotated));
+  const near = anyWithin(annotated, RING_PX, RING_PX);
+  const far = complement(near);
   return {
-    mask: annotated.map((value, i) => value & ~touching[i]! & 1),
-    ring: near.map((value, i) => value & (~annotated[i]! | touching[i]!) & 1),
-    background: near.map((value, i) => (value === 0 && nearDark[i] === 0 ? 1 : 0)),
+    mask,
+    ring: difference(near, mask),
+    background: annotation === "complete" ? far : difference(far, nearDarkPixels(image)),
   };
 };
 
-/** Returns 1 where a pixel has an 8-neighbour of another instance. */
-export const touchingPixels = (labels: LabelPlane, width: number, height: number): Uint8Array => {
-  const touching = new Uint8Array(labels.length);
-  const compare = (a: number, b: number): void => {
-    if (labels[a]! > 0 && labels[b]! > 0 && labels[a] !== labels[b]) {
-      touching[a] = 1;
-      touching[b] = 1;
-    }
+/** Returns where a pixel has an 8-neighbour of another instance; `annotated` are the labels above 0. */
+export const touchingPixels = (labels: LabelPlane, annotated: BitPlane): BitPlane => {
+  const { width, height, stride, words } = annotated;
+  const touching = emptyPlane(width, height);
+  const compare = (x: number, y: number, dx: number, dy: number): void => {
+    const i = y * width + x;
+    const other = labels[i + dy * width + dx]!;
+    if (other === 0 || other === labels[i]) return;
+    setPixel(touching, x, y);
+    setPixel(touching, x + dx, y + dy);
   };
-  for (let y = 0, i = 0; y < height; y++) {
-    for (let x = 0; x < width; x++, i++) {
-      if (labels[i] === 0) continue;
+  for (let word = 0; word < words.length; word++) {
+    const y = Math.floor(word / stride);
+    for (let bits = words[word]!; bits !== 0; bits &= bits - 1) {
+      const x = 32 * (word - y * stride) + 31 - Math.clz32(bits & -bits);
+      const isRight = x + 1 === width;
       // the other four neighbours compare themselves with this pixel
-      if (x + 1 < width) compare(i, i + 1);
+      if (!isRight) compare(x, y, 1, 0);
       if (y + 1 === height) continue;
-      if (x > 0) compare(i, i + width - 1);
-      compare(i, i + width);
-      if (x + 1 < width) compare(i, i + width + 1);
+      if (x > 0) compare(x, y, -1, 1);
+      compare(x, y, 0, 1);
+      if (!isRight) compare(x, y, 1, 1);
     }
   }
   return touching;
 };
+
+const nearDarkPixels = (image: RgbImage): BitPlane =>
+  anyWithin(packPlane(darkPixels(image), image.width, image.height), FAR_BEFORE_PX, FAR_AFTER_PX);
 
 /** Returns 1 where the red channel is dark, without specks and with what dark outlines enclose. */
 export const darkPixels = ({ width, height, data }: RgbImage): Uint8Array => {
@@ -96,45 +100,81 @@ const quantile = (histogram: Uint32Array, count: number): number => {
 /** What a centre is drawn as: three kinds at level 1; four at the coarser ones, where edge and background make up class none. */
 export type CentreKind = "positive" | "edge" | "background" | "nucleus" | "mixed";
 
-/** Indices of level pixels (row-major) that can be centres of a kind, ascending. */
-export type Candidates = Readonly<Partial<Record<CentreKind, Uint32Array>>>;
+/** Level planes of the pixels that can be centres of a kind. */
+export type Candidates = Readonly<Partial<Record<CentreKind, BitPlane>>>;
 
 /** Returns the candidates at level 1. */
 export const finestCandidates = ({ mask, ring, background }: PixelClasses): Candidates => ({
-  positive: indicesWhere(mask.length, (i) => mask[i] === 1),
-  edge: indicesWhere(mask.length, (i) => ring[i] === 1),
-  background: indicesWhere(mask.length, (i) => background[i] === 1),
+  positive: mask,
+  edge: ring,
+  background,
 });
 
-/**
- * Returns the candidates at a coarser level of reduction n, with f the mean of the mask over a block: nucleus (f > .99), mixed
- * (0 < f <= .99) and of the rest background (wholly background) and, with complete annotation, edge (holds a ring pixel).
- */
-export const coarserCandidates = (
-  classes: PixelClasses,
-  width: number,
-  height: number,
-  n: number,
-  annotation: Annotation,
-): Candidates => {
-  const masked = countInBlocks(classes.mask, width, height, n);
-  const ring = countInBlocks(classes.ring, width, height, n);
-  const background = countInBlocks(classes.background, width, height, n);
-  const areas = blockAreas(width, height, n);
-  const pixels = levelSize(width, n) * levelSize(height, n);
-  // in integers: 99 of 100 is not above .99
-  const isNucleus = (i: number) => 100 * masked[i]! > 99 * areas[i]!;
-  const candidates = {
-    nucleus: indicesWhere(pixels, isNucleus),
-    mixed: indicesWhere(pixels, (i) => masked[i]! > 0 && !isNucleus(i)),
-    background: indicesWhere(pixels, (i) => background[i] === areas[i]),
+/** What blocks of a level hold. */
+export interface BlockContents {
+  readonly reduction: number;
+  readonly mask: BitPlane;
+  readonly unmasked: BitPlane;
+  readonly ring: BitPlane;
+  readonly notBackground: BitPlane;
+}
+
+/** Returns what level-1 pixels hold, as blocks of one pixel. */
+export const finestContents = ({ mask, ring, background }: PixelClasses): BlockContents => ({
+  reduction: 1,
+  mask,
+  unmasked: complement(mask),
+  ring,
+  notBackground: complement(background),
+});
+
+/** Returns what the blocks of a level hold from those of a finer one, whose reduction divides the level's. */
+export const coarserContents = (finer: BlockContents, reduction: number): BlockContents => {
+  const n = reduction / finer.reduction;
+  return {
+    reduction,
+    mask: anyInBlocks(finer.mask, n),
+    unmasked: anyInBlocks(finer.unmasked, n),
+    ring: anyInBlocks(finer.ring, n),
+    notBackground: anyInBlocks(finer.notBackground, n),
   };
-  if (annotation === "sparse") return candidates;
-  return { ...candidates, edge: indicesWhere(pixels, (i) => masked[i] === 0 && ring[i]! > 0) };
 };
 
-const indicesWhere = (length: number, holds: (index: number) => boolean): Uint32Array => {
-  const found: number[] = [];
-  for (let i = 0; i < length; i++) if (holds(i)) found.push(i);
-  return Uint32Array.from(found);
+/**
+ * Returns the candidates at a coarser level, with f the mean of the mask over a block: nucleus (f > .99), mixed (0 < f <= .99) and of
+ * the rest background (wholly background) and, with complete annotation, edge (holds a ring pixel).
+ */
+export const coarserCandidates = (
+  { mask }: PixelClasses,
+  contents: BlockContents,
+  annotation: Annotation,
+): Candidates => {
+  const nucleus = nucleusBlocks(mask, contents);
+  const candidates = {
+    nucleus,
+    mixed: difference(contents.mask, nucleus),
+    background: complement(contents.notBackground),
+  };
+  if (annotation === "sparse") return candidates;
+  return { ...candidates, edge: difference(contents.ring, contents.mask) };
+};
+
+/** Returns the blocks with f > .99. Of 100 pixels and fewer that means all; only blocks of more that have gaps must be counted. */
+const nucleusBlocks = (mask: BitPlane, contents: BlockContents): BitPlane => {
+  const n = contents.reduction;
+  const full = difference(contents.mask, contents.unmasked);
+  if (n * n <= 100) return full;
+  const { width, height } = full;
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const block = {
+        x: x * n,
+        y: y * n,
+        width: Math.min(n, mask.width - x * n),
+        height: Math.min(n, mask.height - y * n),
+      };
+      if (100 * countInRect(mask, block) > 99 * block.width * block.height) setPixel(full, x, y);
+    }
+  }
+  return full;
 };

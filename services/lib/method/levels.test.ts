@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { RgbImage } from "./image.ts";
-import { levelSize, reduceImage, reduceMask } from "./levels.ts";
+import { levelSize, reduceImage, reduceImages, reduceMask } from "./levels.ts";
 import { createRandom } from "./random.ts";
 
 const randomImage = (width: number, height: number, seed: number): RgbImage => {
@@ -41,6 +41,19 @@ test("reduces to block means rounded half up, partial blocks by what exists", ()
           }
         }
       }
+    }),
+  );
+});
+
+test("makes several levels as each on its own, whichever shares the sums of a finer one", () => {
+  fc.assert(
+    fc.property(size, size, fc.uniqueArray(reduction, { minLength: 1, maxLength: 5 }), (width, height, reductions) => {
+      const image = randomImage(width, height, width + height);
+      const ascending = reductions.toSorted((a, b) => a - b);
+      assert.deepEqual(
+        reduceImages(image, ascending),
+        ascending.map((n) => reduceImage(image, n)),
+      );
     }),
   );
 });

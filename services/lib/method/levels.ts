@@ -8,29 +8,55 @@ export const levelSize = (fullPx: number, reduction: number): number => Math.cei
  * Returns the level image: every pixel the mean of an n x n block, rounded half up; the last block of a row or column averages
  * what exists. With n = 1 it is the image itself.
  */
-export const reduceImage = (image: RgbImage, n: number): RgbImage => {
-  if (n === 1) return image;
-  const width = levelSize(image.width, n);
-  const height = levelSize(image.height, n);
-  const data = new Uint8Array(3 * width * height);
-  const sums = new Uint32Array(3 * width);
-  for (let y = 0; y < height; y++) {
-    const rows = Math.min(n, image.height - y * n);
-    sums.fill(0);
-    for (let row = y * n; row < y * n + rows; row++) addRgbRow(sums, image, row, n);
-    for (let x = 0; x < width; x++) {
-      const count = rows * Math.min(n, image.width - x * n);
-      for (let channel = 0; channel < 3; channel++) {
-        // floor(sum / count + 1/2), in integers
-        data[3 * (y * width + x) + channel] = Math.floor((2 * sums[3 * x + channel]! + count) / (2 * count));
-      }
-    }
+export const reduceImage = (image: RgbImage, n: number): RgbImage => (n === 1 ? image : meansOf(sumBlocks(image, n)));
+
+/** Returns the level images of some reductions, ascending: `reduceImage` of each, from the finer one's sums where they suffice. */
+export const reduceImages = (image: RgbImage, reductions: readonly number[]): RgbImage[] => {
+  const finer: BlockSums[] = [];
+  return reductions.map((n) => {
+    if (n === 1) return image;
+    const base = finer.findLast((sums) => n % sums.n === 0);
+    const sums = base === undefined ? sumBlocks(image, n) : { ...sumRgbBlocks(base, n / base.n, n), n, source: image };
+    finer.push(sums);
+    return meansOf(sums);
+  });
+};
+
+/** Interleaved RGB of any depth. */
+interface RgbPlane {
+  readonly width: number;
+  readonly height: number;
+  readonly data: ArrayLike<number>;
+}
+
+/** As small as holds them: of a large image the sums are the largest part of the work. */
+type Sums = Uint16Array | Uint32Array;
+
+/** Sums of the n x n blocks of a source image. */
+interface BlockSums extends RgbPlane {
+  readonly data: Sums;
+  readonly n: number;
+  readonly source: RgbImage;
+}
+
+const sumBlocks = (source: RgbImage, n: number): BlockSums => ({ ...sumRgbBlocks(source, n, n), n, source });
+
+/** Sums n x n blocks; with what the source sums already, a block is `reduction` pixels of the image wide. */
+const sumRgbBlocks = (source: RgbPlane, n: number, reduction: number): RgbPlane & { readonly data: Sums } => {
+  const width = levelSize(source.width, n);
+  const height = levelSize(source.height, n);
+  const length = 3 * width * height;
+  const data = 255 * reduction ** 2 < 2 ** 16 ? new Uint16Array(length) : new Uint32Array(length);
+  for (let y = 0; y < source.height; y++) {
+    const block = Math.floor(y / n);
+    const sums = data.subarray(3 * width * block, 3 * width * (block + 1));
+    if (n === 2 && y + 1 < source.height) addPairs(sums, source, y++);
+    else addRow(sums, source, y, n);
   }
   return { width, height, data };
 };
 
-const addRgbRow = (sums: Uint32Array, image: RgbImage, row: number, n: number): void => {
-  const { data, width } = image;
+const addRow = (sums: Sums, { data, width }: RgbPlane, row: number, n: number): void => {
   let from = 3 * row * width;
   for (let block = 0, x = 0; x < width; block += 3) {
     let red = 0;
@@ -45,6 +71,40 @@ const addRgbRow = (sums: Uint32Array, image: RgbImage, row: number, n: number): 
     sums[block + 1] = sums[block + 1]! + green;
     sums[block + 2] = sums[block + 2]! + blue;
   }
+};
+
+/** `addRow` of two rows for n = 2, the largest level by far: four times as fast without the inner loop. */
+const addPairs = (sums: Sums, { data, width }: RgbPlane, row: number): void => {
+  const paired = 3 * (width >>> 1);
+  let from = 3 * row * width;
+  let below = from + 3 * width;
+  for (let i = 0; i < paired; i += 3, from += 6, below += 6) {
+    sums[i] = data[from]! + data[from + 3]! + data[below]! + data[below + 3]!;
+    sums[i + 1] = data[from + 1]! + data[from + 4]! + data[below + 1]! + data[below + 4]!;
+    sums[i + 2] = data[from + 2]! + data[from + 5]! + data[below + 2]! + data[below + 5]!;
+  }
+  if (width % 2 === 0) return;
+  for (let c = 0; c < 3; c++) sums[paired + c] = data[from + c]! + data[below + c]!;
+};
+
+const meansOf = ({ width, height, data: sums, n, source }: BlockSums): RgbImage => {
+  const data = new Uint8Array(3 * width * height);
+  for (let y = 0; y < height; y++) {
+    const rows = Math.min(n, source.height - y * n);
+    const start = 3 * y * width;
+    writeMeans(data, sums, start, start + 3 * (width - 1), rows * n);
+    writeMeans(data, sums, start + 3 * (width - 1), start + 3 * width, rows * (source.width - (width - 1) * n));
+  }
+  return { width, height, data };
+};
+
+/**
+ * floor(sum / count + 1/2). The product is within 1e-13 of the quotient, which is a whole number or at least 1 / (2 * 2000^2) = 1e-7
+ * away from one, so that 1e-9 more makes it exact; a division takes five times as long.
+ */
+const writeMeans = (data: Uint8Array, sums: Sums, from: number, to: number, count: number): void => {
+  const inverse = 1 / (2 * count);
+  for (let i = from; i < to; i++) data[i] = (2 * sums[i]! + count) * inverse + 1e-9;
 };
 
 /** Returns per level pixel how many of its level-1 pixels are set in the 0/1 mask (width x height level-1 pixels). */

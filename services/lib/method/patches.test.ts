@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
 import type { RgbImage } from "./image.ts";
 import { mirroredRegion } from "./mirror.ts";
-import { CLASSIFIED_PX, cutPatches, mirrorPatch, PATCH_BYTES, PATCH_SIZE_PX } from "./patches.ts";
+import { type Centres, CLASSIFIED_PX, cutPatches, mirrorPatch, PATCH_BYTES, PATCH_SIZE_PX } from "./patches.ts";
 import { createRandom } from "./random.ts";
+import { createRowCopier } from "./row-copier.ts";
 
 const PLANE = PATCH_SIZE_PX * PATCH_SIZE_PX;
 
@@ -12,9 +14,17 @@ const randomImage = (width: number, height: number): RgbImage => {
   return { width, height, data: Uint8Array.from({ length: 3 * width * height }, () => random.int(256)) };
 };
 
+const copier = createRowCopier();
+
+/** Patches one after the other. */
+const cut = (levelImage: RgbImage, { xs, ys }: Centres): Uint8Array => {
+  cutPatches(copier, levelImage, { xs, ys }, { offset: copier.start, stride: PATCH_BYTES });
+  return Uint8Array.from(copier.bytes.subarray(copier.start, copier.start + 2 * xs.length * PATCH_BYTES));
+};
+
 const image = randomImage(60, 45);
 const centres = { xs: [30, 0, 59, 16], ys: [20, 0, 44, 40] };
-const patches = cutPatches(image, centres);
+const patches = cut(image, centres);
 const patch = (i: number) => patches.subarray(i * PATCH_BYTES, (i + 1) * PATCH_BYTES);
 
 const classified = (pixels: Uint8Array) =>
@@ -32,6 +42,25 @@ test("cuts the 32 pixels from 16 before the centre on, mirrored at the border", 
     const { xs, ys } = centres;
     assert.deepEqual(patch(2 * i).slice(), mirroredRegion(image, xs[i]! - 16, ys[i]! - 16, 32, 32));
   }
+});
+
+test("cuts the same pixels of images however small, and turns them about the classified one", () => {
+  const side = fc.integer({ min: 1, max: 40 });
+  fc.assert(
+    fc.property(side, side, fc.nat(), (width, height, seed) => {
+      const small = randomImage(width, height);
+      const x = seed % width;
+      const y = (seed >>> 6) % height;
+      const [upright, turned] = [cut(small, { xs: [x], ys: [y] }), cut(small, { xs: [x], ys: [y] }).slice(PATCH_BYTES)];
+      const window = mirroredRegion(small, x - 16, y - 16, 33, 33);
+      for (let at = 0; at < PATCH_BYTES; at++) {
+        const [channel, i, j] = [Math.floor(at / PLANE), Math.floor(at / 32) % 32, at % 32];
+        assert.equal(upright[at], window[(channel * 33 + i) * 33 + j]);
+        assert.equal(turned[at], window[(channel * 33 + j) * 33 + 32 - i]);
+      }
+    }),
+    { numRuns: 60 },
+  );
 });
 
 test("the classified pixel stays at index 16 under rotation and mirroring", () => {
@@ -64,9 +93,9 @@ test("the second patch of a centre is the 33-pixel window turned by 90 degrees; 
   const window = randomImage(33, 33);
   let turned = window;
   for (let quarter = 0; quarter < 4; quarter++) {
-    const pair = cutPatches(turned, { xs: [16], ys: [16] });
+    const pair = cut(turned, { xs: [16], ys: [16] });
     turned = turn(turned);
-    const next = cutPatches(turned, { xs: [16], ys: [16] });
+    const next = cut(turned, { xs: [16], ys: [16] });
     assert.deepEqual(pair.slice(PATCH_BYTES), next.slice(0, PATCH_BYTES));
   }
   assert.deepEqual(turned.data, window.data);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { packPlane, unpackPlane } from "./bit-plane.ts";
 import { classifyPixels, darkPixels, touchingPixels } from "./classes.ts";
 import type { Annotation, RgbImage } from "./image.ts";
 import { reduceMask } from "./levels.ts";
@@ -25,11 +26,20 @@ const squares = (width: number, height: number, ...nuclei: readonly (readonly [n
   return labels;
 };
 
+/** The classes as bytes. */
+const classesOf = (...request: Parameters<typeof classifyPixels>) => {
+  const { mask, ring, background } = classifyPixels(...request);
+  return { mask: unpackPlane(mask), ring: unpackPlane(ring), background: unpackPlane(background) };
+};
+
+const touchingOf = (labels: Uint16Array, width: number, height: number) =>
+  unpackPlane(touchingPixels(labels, packPlane(labels, width, height)));
+
 const sum = (mask: Uint8Array) => mask.reduce((a, b) => a + b, 0);
 
 test("puts a ring of three pixels around the mask, corners too", () => {
   const image = grey(40, 40, () => 200);
-  const { mask, ring, background } = classifyPixels(image, squares(40, 40, [10, 10, 8, 1]), "complete");
+  const { mask, ring, background } = classesOf(image, squares(40, 40, [10, 10, 8, 1]), "complete");
   assert.equal(sum(mask), 64);
   assert.equal(sum(ring), 14 * 14 - 64);
   assert.equal(sum(background), 1600 - 14 * 14);
@@ -39,9 +49,9 @@ test("puts a ring of three pixels around the mask, corners too", () => {
 
 test("counts pixels where two instances touch as ring, not as mask", () => {
   const labels = squares(40, 40, [10, 10, 8, 1], [18, 10, 8, 2]);
-  const touching = touchingPixels(labels, 40, 40);
+  const touching = touchingOf(labels, 40, 40);
   assert.equal(sum(touching), 16);
-  const { mask, ring } = classifyPixels(
+  const { mask, ring } = classesOf(
     grey(40, 40, () => 200),
     labels,
     "complete",
@@ -70,7 +80,7 @@ test("finds touching pixels as a look at all eight neighbours does", () => {
           }
           return 0;
         });
-        assert.deepEqual(touchingPixels(labels, width, height), expected);
+        assert.deepEqual(touchingOf(labels, width, height), expected);
       },
     ),
   );
@@ -88,7 +98,7 @@ test("with sparse annotation background is far from anything dark", () => {
   const dark = darkPixels(image);
   assert.equal(dark[40 * side + 40], 1);
   assert.equal(dark[94 * side + 94], 0);
-  const { background } = classifyPixels(image, new Uint16Array(side * side), "sparse");
+  const { background } = classesOf(image, new Uint16Array(side * side), "sparse");
   for (let y = 0; y < side; y++) {
     for (let x = 0; x < side; x++) {
       let isFar = true;
@@ -106,7 +116,7 @@ test("an image of one colour is all background", () => {
   assert.equal(sum(darkPixels(grey(30, 30, () => 255))), 0);
   assert.equal(
     sum(
-      classifyPixels(
+      classesOf(
         grey(30, 30, () => 0),
         new Uint16Array(900),
         "sparse",
@@ -127,7 +137,7 @@ const request = (annotation: Annotation, seed = 1) => {
     labels: squares(512, 500, ...nuclei),
     annotation,
     reductions: [1, 2, 4, 10],
-    counts: DEFAULT_COUNTS,
+    counts: DEFAULT_COUNTS.sparse,
     seed,
     imageId: "a",
   };
@@ -137,7 +147,7 @@ const kindsOf = (kinds: readonly KindCentres[]) => Object.fromEntries(kinds.map(
 
 test("draws distinct centres of the class that their label says, at every level", () => {
   const wanted = request("complete");
-  const { mask, ring, background } = classifyPixels(wanted.image, wanted.labels, "complete");
+  const { mask, ring, background } = classesOf(wanted.image, wanted.labels, "complete");
   for (const { level, reduction, kinds } of sampleCentres(wanted).levels) {
     const width = Math.ceil(512 / reduction);
     const f = reduceMask(mask, 512, 500, reduction);
@@ -209,6 +219,16 @@ test("99 of 100 pixels are mixed, 100 are nucleus", () => {
   const labels = squares(20, 10, [0, 0, 10, 1], [10, 0, 10, 1]);
   labels[0] = 0;
   const wanted = { ...request("complete"), image: grey(20, 10, () => 200), labels, reductions: [1, 10] };
+  const kinds = kindsOf(sampleCentres(wanted).levels[1]!.kinds);
+  assert.deepEqual([...kinds.mixed!.xs], [0]);
+  assert.deepEqual([...kinds.nucleus!.xs], [1]);
+});
+
+test("above 99 of 100 pixels of a larger block are nucleus, with a gap or two", () => {
+  const labels = squares(40, 20, [0, 0, 20, 1], [20, 0, 20, 1]);
+  labels.fill(0, 0, 4); // 396 of 400: f = .99
+  labels.fill(0, 20, 23); // 397 of 400
+  const wanted = { ...request("complete"), image: grey(40, 20, () => 200), labels, reductions: [1, 20] };
   const kinds = kindsOf(sampleCentres(wanted).levels[1]!.kinds);
   assert.deepEqual([...kinds.mixed!.xs], [0]);
   assert.deepEqual([...kinds.nucleus!.xs], [1]);

@@ -1,7 +1,17 @@
 /** @file METHOD.md 1: random centres of training patches, per level and kind, without replacement. */
-import { type CentreKind, classifyPixels, coarserCandidates, finestCandidates } from "./classes.ts";
+import { countSet, emptyPlane, selectSet } from "./bit-plane.ts";
+import {
+  type BlockContents,
+  type Candidates,
+  type CentreKind,
+  classifyPixels,
+  coarserCandidates,
+  coarserContents,
+  finestCandidates,
+  finestContents,
+  type PixelClasses,
+} from "./classes.ts";
 import type { Annotation, LabelPlane, RgbImage } from "./image.ts";
-import { levelSize } from "./levels.ts";
 import { createRandom } from "./random.ts";
 
 /** Centres wanted per image: three kinds at level 1, three classes at every coarser level. */
@@ -14,14 +24,10 @@ export interface SampleCounts {
   readonly none: number;
 }
 
-/** The published counts. */
-export const DEFAULT_COUNTS: SampleCounts = {
-  positive: 500,
-  edge: 500,
-  background: 150,
-  nucleus: 500,
-  mixed: 500,
-  none: 500,
+/** The published counts; where all nuclei are annotated, background is safe to take more of (docs/accuracy.md). */
+export const DEFAULT_COUNTS: Readonly<Record<Annotation, SampleCounts>> = {
+  sparse: { positive: 500, edge: 500, background: 150, nucleus: 500, mixed: 500, none: 500 },
+  complete: { positive: 500, edge: 500, background: 500, nucleus: 500, mixed: 500, none: 500 },
 };
 
 /** With complete annotation the class none of coarser levels is edge and background in this proportion. */
@@ -68,38 +74,44 @@ export interface SamplingRequest {
 }
 
 /**
- * Returns the centres of an image at every level, in random order within a kind, and where it had too few. What edge lacks is not made
+ * Returns the centres of an image at every level, in row-major order within a kind, and where it had too few. What edge lacks is not made
  * up by background, nor the other way round.
  */
 export const sampleCentres = (
   request: SamplingRequest,
 ): { readonly levels: LevelCentres[]; readonly shortfalls: Shortfall[] } => {
   const { image, labels, annotation, reductions, counts, seed, imageId } = request;
-  const { width, height } = image;
   const classes = classifyPixels(image, labels, annotation);
+  const finer = [finestContents(classes)];
   const levels: LevelCentres[] = [];
   const shortfalls: Shortfall[] = [];
   for (const [i, reduction] of reductions.entries()) {
     const level = i + 1;
-    const candidates =
-      level === 1 ? finestCandidates(classes) : coarserCandidates(classes, width, height, reduction, annotation);
-    const levelWidth = levelSize(width, reduction);
+    const candidates = level === 1 ? finestCandidates(classes) : coarser(classes, finer, reduction, annotation);
     const kinds = wantedKinds(level, counts, annotation).map(({ kind, wanted }): KindCentres => {
-      const pool = candidates[kind] ?? new Uint32Array();
-      const taken = Math.min(wanted, pool.length);
-      if (taken < wanted) shortfalls.push({ level, kind, wanted, found: taken });
+      const pool = candidates[kind] ?? emptyPlane(0, 0);
+      const found = countSet(pool);
+      if (found < wanted) shortfalls.push({ level, kind, wanted, found });
       const random = createRandom("centres", seed, imageId, level, kind);
-      const pixels = random.sampleWithoutReplacement(pool.length, taken).map((place) => pool[place]!);
-      return {
-        kind,
-        label: LABELS[kind],
-        xs: pixels.map((pixel) => pixel % levelWidth),
-        ys: pixels.map((pixel) => Math.floor(pixel / levelWidth)),
-      };
+      const ranks = random.sampleWithoutReplacement(found, Math.min(wanted, found)).sort();
+      return { kind, label: LABELS[kind], ...selectSet(pool, ranks) };
     });
     levels.push({ level, reduction, kinds });
   }
   return { levels, shortfalls };
+};
+
+/** Makes a level from the coarsest of the finer ones whose blocks its blocks are made of, and adds it to them. */
+const coarser = (
+  classes: PixelClasses,
+  finer: BlockContents[],
+  reduction: number,
+  annotation: Annotation,
+): Candidates => {
+  const base = finer.findLast((contents) => reduction % contents.reduction === 0)!;
+  const contents = coarserContents(base, reduction);
+  finer.push(contents);
+  return coarserCandidates(classes, contents, annotation);
 };
 
 const wantedKinds = (

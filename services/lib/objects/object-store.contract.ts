@@ -40,6 +40,15 @@ const roundTrips = (name: string, open: OpenStore): void => {
     assert.deepEqual(new Float32Array(read.buffer), new Float32Array([1.5, -2]));
   });
 
+  test(`${name}: takes bytes that lie in shared memory, as another thread has put them together`, async (t) => {
+    const { store, at } = await start(t, open);
+    const shared = new Uint8Array(new SharedArrayBuffer(200_000));
+    const content = new Uint8Array(randomBytes(100_000));
+    shared.set(content, 64);
+    await store.put(at("k"), shared.subarray(64, 64 + content.length), { ifAbsent: true });
+    assert.deepEqual(await store.get(at("k")), content);
+  });
+
   test(`${name}: changes the ETag with the content and keeps the newest`, async (t) => {
     const { store, at } = await start(t, open);
     const first = await store.put(at("k"), bytes("one"));

@@ -3,8 +3,9 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { DomainError } from "../errors.ts";
 import { PATCH_BYTES } from "../method/patches.ts";
-import { type Patch, readShard, writeShard } from "./patch-shard.ts";
-import { readTar, writeTar } from "./ustar.ts";
+import { writeShard, writeTar } from "./patch-shard.fixture.ts";
+import { type Patch, readShard } from "./patch-shard.ts";
+import { readTar } from "./ustar.ts";
 
 const pixels = (seed: number) => Uint8Array.from({ length: PATCH_BYTES }, (_, i) => (i * 31 + seed) & 255);
 const patches = (count: number): Patch[] =>

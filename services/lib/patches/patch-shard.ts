@@ -1,6 +1,6 @@
-/** @file Patches of one image and level in one object: a WebDataset-style tar, `<name>.rgb` then `<name>.cls` per patch. */
+/** @file Reads the patches of one image and level from one object, which `cutShard` wrote: a WebDataset-style tar, `<name>.rgb` then `<name>.cls` per patch. */
 import { PATCH_BYTES } from "../method/patches.ts";
-import { corrupt, readTar, type TarEntry, writeTar } from "./ustar.ts";
+import { corrupt, readTar, type TarEntry } from "./ustar.ts";
 
 /** A stored patch (METHOD.md 1). */
 export interface Patch {
@@ -12,26 +12,12 @@ export interface Patch {
   readonly pixels: Uint8Array;
 }
 
-/** Returns the shard of the patches in their order; the same patches give the same bytes. Throws RangeError on a bad patch. */
-export const writeShard = (patches: readonly Patch[]): Uint8Array => writeTar(patches.flatMap(entriesOf));
-
 /** Returns the patches of a shard in their order; their pixels are views of its bytes. Throws dataLoss SHARD_CORRUPT. */
 export const readShard = (bytes: Uint8Array): Patch[] => {
   const entries = readTar(bytes);
   const patches: Patch[] = [];
   for (let i = 0; i < entries.length; i += 2) patches.push(patchOf(entries[i]!, entries[i + 1], i));
   return patches;
-};
-
-const entriesOf = ({ name, label, pixels }: Patch): TarEntry[] => {
-  const isLabel = Number.isInteger(label) && label >= 0 && label <= 255;
-  if (!/^[\w-]{1,96}$/.test(name) || !isLabel || pixels.length !== PATCH_BYTES) {
-    throw new RangeError(`Cannot store patch "${name}" with label ${label} and ${pixels.length} bytes of pixels`);
-  }
-  return [
-    { name: `${name}.rgb`, data: pixels },
-    { name: `${name}.cls`, data: Buffer.from(String(label), "latin1") },
-  ];
 };
 
 const patchOf = (rgb: TarEntry, cls: TarEntry | undefined, index: number): Patch => {

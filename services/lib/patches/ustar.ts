@@ -11,14 +11,16 @@ export interface TarEntry {
   readonly data: Uint8Array;
 }
 
-const BLOCK = 512;
+/** Bytes of a header; contents are padded to whole blocks, and two empty ones end an archive. */
+export const BLOCK = 512;
 const NAME_BYTES = 100;
 const SIZE_AT = 124;
-const CHECKSUM_AT = 148;
+export const CHECKSUM_AT = 148;
 const TYPE_AT = 156;
 const PLAIN_FILE = "0".charCodeAt(0);
 
-const padded = (size: number): number => BLOCK * Math.ceil(size / BLOCK);
+/** Returns a file's bytes in an archive, without its header. */
+export const padded = (size: number): number => BLOCK * Math.ceil(size / BLOCK);
 
 /** Everything of a header but name, size and checksum: mode 644, owner 0, time 0, type, magic. The checksum reads as blanks. */
 const HEADER = (() => {
@@ -31,29 +33,22 @@ const HEADER = (() => {
   return header;
 })();
 
-const checksum = (header: Uint8Array): number => {
+/** Returns the sum of a header's bytes, its checksum read as blanks. */
+export const checksum = (header: Uint8Array): number => {
   let sum = 0;
   for (let i = 0; i < BLOCK; i++) sum += i >= CHECKSUM_AT && i < CHECKSUM_AT + 8 ? 32 : header[i]!;
   return sum;
 };
 
-/** Returns an archive of the entries in their order. Throws RangeError for a name that is not 1 to 100 ASCII characters. */
-export const writeTar = (entries: readonly TarEntry[]): Uint8Array => {
-  const size = entries.reduce((sum, { data }) => sum + BLOCK + padded(data.length), 0);
-  const archive = Buffer.alloc(size + 2 * BLOCK); // two empty blocks end an archive
-  let at = 0;
-  for (const { name, data } of entries) {
-    if (!/^[!-~]{1,100}$/.test(name))
-      throw new RangeError(`Cannot write tar entry "${name}": not 1 to 100 ASCII characters`);
-    HEADER.copy(archive, at);
-    archive.write(name, at, "latin1");
-    archive.write(`${data.length.toString(8).padStart(11, "0")}\0`, at + SIZE_AT, "latin1");
-    const sum = checksum(archive.subarray(at, at + BLOCK));
-    archive.write(`${sum.toString(8).padStart(6, "0")}\0 `, at + CHECKSUM_AT, "latin1");
-    archive.set(data, at + BLOCK);
-    at += BLOCK + padded(data.length);
-  }
-  return archive;
+/** Returns a file's header, checksum written. Throws RangeError for a name that is not 1 to 100 ASCII characters. */
+export const tarHeader = (name: string, size: number): Buffer => {
+  if (!/^[!-~]{1,100}$/.test(name))
+    throw new RangeError(`Cannot write tar entry "${name}": not 1 to 100 ASCII characters`);
+  const header = Buffer.from(HEADER);
+  header.write(name, 0, "latin1");
+  header.write(`${size.toString(8).padStart(11, "0")}\0`, SIZE_AT, "latin1");
+  header.write(`${checksum(header).toString(8).padStart(6, "0")}\0 `, CHECKSUM_AT, "latin1");
+  return header;
 };
 
 /**

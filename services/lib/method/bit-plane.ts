@@ -1,0 +1,143 @@
+/** @file Planes of one bit per pixel, 32 pixels per word: what is asked of many pixels at once. */
+import type { LabelPlane, Rect } from "./image.ts";
+
+/** A 0/1 plane. Pixel x of row y is bit x % 32 of word y * stride + floor(x / 32); bits beyond the width are 0. */
+export interface BitPlane {
+  readonly width: number;
+  readonly height: number;
+  /** Words per row. */
+  readonly stride: number;
+  readonly words: Uint32Array;
+}
+
+/** Returns an empty plane. */
+export const emptyPlane = (width: number, height: number): BitPlane => {
+  const stride = Math.ceil(width / 32);
+  return { width, height, stride, words: new Uint32Array(stride * height) };
+};
+
+/** Sets a pixel. */
+export const setPixel = ({ stride, words }: BitPlane, x: number, y: number): void => {
+  const word = y * stride + (x >>> 5);
+  words[word] = words[word]! | (1 << (x & 31));
+};
+
+/** Returns the plane of the values above 0. */
+export const packPlane = (values: LabelPlane, width: number, height: number): BitPlane => {
+  const plane = emptyPlane(width, height);
+  for (let y = 0, i = 0, word = 0; y < height; y++) {
+    for (const rowEnd = i + width; i < rowEnd; word++) {
+      let bits = 0;
+      for (let bit = 0, end = Math.min(32, rowEnd - i); bit < end; bit++, i++) {
+        bits |= (values[i]! > 0 ? 1 : 0) << bit;
+      }
+      plane.words[word] = bits;
+    }
+  }
+  return plane;
+};
+
+/** Returns the plane as one byte per pixel, 0 or 1, row-major. */
+export const unpackPlane = ({ width, height, stride, words }: BitPlane): Uint8Array => {
+  const bytes = new Uint8Array(width * height);
+  for (let y = 0, i = 0; y < height; y++) {
+    for (let x = 0; x < width; x++, i++) bytes[i] = (words[y * stride + (x >>> 5)]! >>> (x & 31)) & 1;
+  }
+  return bytes;
+};
+
+/** Returns the pixels that are not set. */
+export const complement = ({ width, height, stride, words }: BitPlane): BitPlane => {
+  const inverted = new Uint32Array(words.length);
+  for (let i = 0; i < words.length; i++) inverted[i] = ~words[i]!;
+  if (width % 32 !== 0) {
+    const inside = 2 ** (width % 32) - 1;
+    for (let last = stride - 1; last < inverted.length; last += stride) inverted[last] = inverted[last]! & inside;
+  }
+  return { width, height, stride, words: inverted };
+};
+
+/** Returns what is set in `a` and not in `b`. */
+export const difference = (a: BitPlane, b: BitPlane): BitPlane => {
+  const left = emptyPlane(a.width, a.height);
+  for (let i = 0; i < left.words.length; i++) left.words[i] = a.words[i]! & ~b.words[i]!;
+  return left;
+};
+
+/** Returns how many bits of a word are set (Hacker's Delight, figure 5-2). */
+export const bitCount = (word: number): number => {
+  let sums = word - ((word >>> 1) & 0x55555555);
+  sums = (sums & 0x33333333) + ((sums >>> 2) & 0x33333333);
+  return Math.imul((sums + (sums >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
+};
+
+/** Returns how many pixels are set. */
+export const countSet = ({ words }: BitPlane): number => {
+  let count = 0;
+  for (let i = 0; i < words.length; i++) count += bitCount(words[i]!);
+  return count;
+};
+
+/** Returns how many pixels of a rectangle inside the plane are set. */
+export const countInRect = ({ stride, words }: BitPlane, { x, y, width, height }: Rect): number => {
+  const first = x >>> 5;
+  const last = (x + width - 1) >>> 5;
+  const fromFirst = 0xffffffff << (x & 31);
+  const toLast = 0xffffffff >>> (31 - ((x + width - 1) & 31));
+  let count = 0;
+  for (let row = y * stride; row < (y + height) * stride; row += stride) {
+    for (let i = first; i <= last; i++) {
+      count += bitCount(words[row + i]! & (i === first ? fromFirst : -1) & (i === last ? toLast : -1));
+    }
+  }
+  return count;
+};
+
+/** Returns where the set pixels with the given ranks are: ranks count set pixels in row-major order from 0 and ascend. */
+export const selectSet = (
+  { stride, words }: BitPlane,
+  ranks: Uint32Array,
+): { readonly xs: Uint32Array; readonly ys: Uint32Array } => {
+  const xs = new Uint32Array(ranks.length);
+  const ys = new Uint32Array(ranks.length);
+  let word = 0;
+  let before = 0;
+  let count = bitCount(words[0] ?? 0);
+  for (let i = 0; i < ranks.length; i++) {
+    for (const rank = ranks[i]!; before + count <= rank; count = bitCount(words[word]!)) {
+      before += count;
+      word++;
+    }
+    let bits = words[word]!;
+    for (let skipped = ranks[i]! - before; skipped > 0; skipped--) bits &= bits - 1;
+    const y = Math.floor(word / stride);
+    ys[i] = y;
+    xs[i] = 32 * (word - y * stride) + 31 - Math.clz32(bits & -bits);
+  }
+  return { xs, ys };
+};
+
+/**
+ * Sets each pixel of a row to whether any of the `span` pixels from it on is set, what lies beyond the words being 0. The span
+ * doubles with every pass over the words; the last adds what is missing.
+ */
+export const spreadBack = (words: Uint32Array, span: number): void => {
+  let reached = 1;
+  while (reached < span) {
+    const step = Math.min(reached, span - reached);
+    orFrom(words, step);
+    reached += step;
+  }
+};
+
+/** Ors each pixel of a row with the pixel `step` ahead. */
+const orFrom = (words: Uint32Array, step: number): void => {
+  const skipped = step >>> 5;
+  const bits = step & 31;
+  const { length } = words;
+  for (let i = 0; i + skipped < length; i++) {
+    const low = words[i + skipped]! >>> bits;
+    const high = bits === 0 || i + skipped + 1 >= length ? 0 : words[i + skipped + 1]! << (32 - bits);
+    words[i] = words[i]! | low | high;
+  }
+};

@@ -89,9 +89,23 @@ test("a large image gets a tiled copy of exactly the same pixels, a mask does no
   assert.ok(isTiled(tiled) && (await readHeader(tiled, "image")).format === "tiff");
   const rect = { x: 1_990, y: 1_900, width: 200, height: 90 };
   const original = await (await openImage(file)).readRegion(rect);
-  assert.deepEqual(Buffer.from((await (await images.open(imageId)).readRegion(rect)).data), Buffer.from(original.data));
+  assert.deepEqual(Buffer.from((await (await openImage(tiled)).readRegion(rect)).data), Buffer.from(original.data));
   const mask = await upload(await png(2_200, 2_000, 1), MASK);
   assert.equal((await images.describe(mask.imageId, MASK)).pixelsKey, `images/${mask.imageId}/source`);
+});
+
+test("the same section stained half as strongly is read as the same pixels", async (t) => {
+  const { upload, images } = await startDatasets(t);
+  const pixels = async (file: Uint8Array): Promise<Uint8Array> => {
+    const { imageId } = await upload(file, IMAGE);
+    return (await (await images.open(imageId)).readRegion({ x: 0, y: 0, width: 64, height: 48 })).data;
+  };
+  const section = Uint8Array.from({ length: 3 * 64 * 48 }, (_, i) => 90 + ((i * 37) % 160));
+  const paler = section.map((value) => Math.round(255 * Math.sqrt(value / 255)));
+  const encoded = (data: Uint8Array) => encodePng({ width: 64, height: 48, channels: 3, data });
+  const [strong, weak] = [await pixels(await encoded(section)), await pixels(await encoded(paler))];
+  assert.notDeepEqual(Buffer.from(strong), Buffer.from(section));
+  assert.ok(strong.every((value, i) => Math.abs(value - weak[i]!) <= 3));
 });
 
 test("a cohort is checked member by member, and its order is no matter", async (t) => {

@@ -46,8 +46,11 @@ async function store(
   purpose: ImportPurpose,
   bytes: Uint8Array,
 ): Promise<ImageDescription> {
-  const describe = purpose === ImportPurpose.IMPORT_PURPOSE_MASK ? describeMask : describeImage;
-  const { width, height } = await describe(bytes, { maxPixels: ctx.config.limits.imagePixels });
+  const limits = { maxPixels: ctx.config.limits.imagePixels };
+  const { width, height, stainDensity } =
+    purpose === ImportPurpose.IMPORT_PURPOSE_MASK
+      ? { ...(await describeMask(bytes, limits)), stainDensity: [] }
+      : await describeImage(bytes, limits);
   const sourceKey = objectKey("images", imageId, "source");
   await ctx.objects.put(sourceKey, bytes, { ifAbsent: true });
   // A large image is stored once more in tiles, so that a tile of work never decodes the whole.
@@ -55,7 +58,7 @@ async function store(
     purpose === ImportPurpose.IMPORT_PURPOSE_IMAGE && width * height > LARGE_IMAGE_PIXELS && !isTiled(bytes);
   const pixelsKey = wantsTiles ? objectKey("images", imageId, "tiled") : sourceKey;
   if (wantsTiles) await ctx.objects.put(pixelsKey, await toTiledTiff(bytes), { ifAbsent: true });
-  const description = { width, height, purpose, sha256, pixelsKey };
+  const description = { width, height, purpose, sha256, pixelsKey, stainDensity: [...stainDensity] };
   // Last, so that whoever finds a description finds the pixels too.
   await ctx.objects.put(descriptionKey(imageId, purpose), encode(ImageDescription, description), { ifAbsent: true });
   return description;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import sharp from "sharp";
 import { DomainError } from "../errors.ts";
+import { stainDensity } from "../method/normalisation.ts";
 import { createRandom } from "../method/random.ts";
 import { describeImage, describeMask } from "./describe-image.ts";
 
@@ -45,11 +46,21 @@ const accepted: readonly (readonly [string, () => Promise<Uint8Array>, string, n
 
 for (const [name, make, format, channels] of accepted) {
   test(`takes ${name}`, async () => {
-    const header = await describeImage(await make(), LIMITS);
+    const { stainDensity, ...header } = await describeImage(await make(), LIMITS);
     const side = name === "a pyramid" ? { width: 300, height: 300 } : { width: WIDTH, height: HEIGHT };
     assert.deepEqual(header, { ...side, format, channels, bits: 8, tiled: name === "a pyramid" });
+    assert.ok(stainDensity.every((density) => density > 0.1 && density < 3));
   });
 }
+
+test("gives a large image nearly the stain density of its pixels", async () => {
+  const [width, height] = [2_400, 2_100];
+  const data = Uint8Array.from({ length: 3 * width * height }, (_, i) => 120 + 40 * (i % 3) + 10 * ((i >> 12) % 3));
+  const image = sharp(data, { raw: { width, height, channels: 3 } });
+  const described = await describeImage(await image.png({ compressionLevel: 1 }).toBuffer(), { maxPixels: 10_000_000 });
+  const exact = stainDensity({ width, height, data });
+  for (const [i, density] of described.stainDensity.entries()) assert.ok(Math.abs(density - exact[i]!) < 0.01);
+});
 
 for (const big of [false, true]) {
   test(`sees the tiles of a ${big ? "BigTIFF" : "TIFF"}`, async () => {

@@ -71,13 +71,13 @@ test("a tiled copy reads as the same pixels as its RGBA source", async () => {
   assert.deepEqual(copy.data, direct.data);
 });
 
-test("lays alpha on white and repeats grey in three channels", async () => {
-  const pixels = Uint8Array.from([10, 20, 30, 255, 10, 20, 30, 0]);
+test("takes RGB as it is, whatever alpha says, and repeats grey in three channels", async () => {
+  const pixels = Uint8Array.from([10, 20, 30, 255, 40, 50, 60, 0]);
   const rgba = await sharp(pixels, { raw: { width: 2, height: 1, channels: 4 } })
     .png()
     .toBuffer();
   const first = await (await openImage(rgba)).readRegion({ x: 0, y: 0, width: 2, height: 1 });
-  assert.deepEqual([...first.data], [10, 20, 30, 255, 255, 255]);
+  assert.deepEqual([...first.data], [10, 20, 30, 40, 50, 60]);
   const grey = await encodePng({ width: 2, height: 1, channels: 1, data: Uint8Array.from([5, 250]) });
   const second = await (await openImage(grey)).readRegion({ x: 0, y: 0, width: 2, height: 1 });
   assert.deepEqual([...second.data], [5, 5, 5, 250, 250, 250]);

@@ -12,17 +12,22 @@ export interface ImageSource {
 }
 
 /**
- * Returns the image of a PNG, TIFF or JPEG file: ICC profiles and orientation ignored, alpha laid on white. An image of at
+ * Returns the image of a PNG, TIFF or JPEG file: ICC profiles, orientation and alpha ignored. An image of at
  * most 4 Mpixel is decoded once, here; of a larger one each region is decoded from its tiles (an untiled large file works
  * too, but decodes the whole for every region: hand in `toTiledTiff`'s).
+ * `change` is applied to what is read; it must treat every pixel alike, wherever it lies.
  * Throws invalidArgument IMAGE_UNREADABLE, IMAGE_UNSUPPORTED or IMAGE_TOO_LARGE; `readRegion` IMAGE_UNREADABLE.
  */
-export const openImage = async (bytes: Uint8Array, limits?: ImageLimits): Promise<ImageSource> => {
+export const openImage = async (
+  bytes: Uint8Array,
+  limits?: ImageLimits,
+  change: (image: RgbImage) => RgbImage = (image) => image,
+): Promise<ImageSource> => {
   const { width, height, format } = await readHeader(bytes, "image", limits);
   const read =
     width * height <= LARGE_IMAGE_PIXELS
-      ? regionsOf(await decodeRgb(bytes, format, { x: 0, y: 0, width, height }))
-      : (rect: Rect) => decodeRgb(bytes, format, rect);
+      ? regionsOf(change(await decodeRgb(bytes, format, { x: 0, y: 0, width, height })))
+      : async (rect: Rect) => change(await decodeRgb(bytes, format, rect));
   return {
     width,
     height,
@@ -36,7 +41,7 @@ export const openImage = async (bytes: Uint8Array, limits?: ImageLimits): Promis
 const decodeRgb = async (bytes: Uint8Array, format: ImageFormat, { x, y, width, height }: Rect): Promise<RgbImage> => {
   const pipeline = decoder(bytes, format)
     .extract({ left: x, top: y, width, height })
-    .flatten({ background: "#ffffff" })
+    .removeAlpha()
     .toColourspace("srgb")
     .raw();
   return { width, height, data: await decoding("image", pipeline.toBuffer()) };
@@ -45,6 +50,7 @@ const decodeRgb = async (bytes: Uint8Array, format: ImageFormat, { x, y, width, 
 const regionsOf =
   (image: RgbImage) =>
   async ({ x, y, width, height }: Rect): Promise<RgbImage> => {
+    if (width === image.width && height === image.height) return image;
     const data = new Uint8Array(3 * width * height);
     for (let row = 0; row < height; row++) {
       const start = 3 * ((y + row) * image.width + x);

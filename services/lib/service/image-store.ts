@@ -3,6 +3,7 @@ import { LRUCache } from "lru-cache";
 import { DomainError } from "../errors.ts";
 import { type ImageSource, openImage } from "../images/image-source.ts";
 import { type DecodedMask, decodeMask, type MaskInterpretation } from "../images/mask.ts";
+import { normalisationTable, normalise } from "../method/normalisation.ts";
 import { objectKey } from "../objects/object-key.ts";
 import type { ObjectStore } from "../objects/object-store.ts";
 import { ImportPurpose, MaskKind } from "../proto/radhical/v1/datasets.ts";
@@ -27,10 +28,20 @@ export const descriptionKey = (id: string, purpose: ImportPurpose): string =>
 export interface ImageStore {
   /** Returns what is known of an imported file. Throws notFound IMAGE_NOT_FOUND. */
   describe(id: string, purpose: ImportPurpose): Promise<ImageDescription>;
-  /** Returns an image to read regions from; the last few stay in memory. */
+  /** Returns an image to read regions from, its stain normalised; the last few stay in memory. */
   open(id: string): Promise<ImageSource>;
   mask(id: string, kind: MaskKind): Promise<DecodedMask>;
 }
+
+const openNormalised = async (
+  bytes: Uint8Array,
+  { stainDensity: [red, green, blue] }: ImageDescription,
+  maxPixels: number,
+): Promise<ImageSource> => {
+  if (red === undefined || green === undefined || blue === undefined) return openImage(bytes, { maxPixels });
+  const table = normalisationTable([red, green, blue]);
+  return openImage(bytes, { maxPixels }, (image) => normalise(image, table));
+};
 
 /** Returns the images of an object store. */
 export function createImageStore(objects: ObjectStore, maxPixels: number): ImageStore {
@@ -49,8 +60,9 @@ export function createImageStore(objects: ObjectStore, maxPixels: number): Image
     open: async (id) => {
       const known = sources.get(id);
       if (known) return known;
-      const { pixelsKey, width, height } = await describe(id, ImportPurpose.IMPORT_PURPOSE_IMAGE);
-      const source = objects.get(pixelsKey).then((bytes) => openImage(bytes, { maxPixels }));
+      const description = await describe(id, ImportPurpose.IMPORT_PURPOSE_IMAGE);
+      const { width, height } = description;
+      const source = objects.get(description.pixelsKey).then((bytes) => openNormalised(bytes, description, maxPixels));
       sources.set(id, source, { size: Math.min(width * height * 3, CACHE_BYTES) });
       source.catch(() => sources.delete(id));
       return source;

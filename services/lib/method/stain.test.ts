@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { intensityOf } from "./normalisation.ts";
+import { PATCH_BYTES } from "./patches.ts";
+import { createRandom } from "./random.ts";
+import { drawStaining, restain } from "./stain.ts";
+
+const PLANE = PATCH_BYTES / 3;
+
+/** A patch of one colour, given by optical densities. */
+function patchOf(densities: readonly number[]): Uint8Array {
+  const patch = new Uint8Array(PATCH_BYTES);
+  for (const [channel, density] of densities.entries())
+    patch.fill(Math.round(intensityOf(density)), channel * PLANE, (channel + 1) * PLANE);
+  return patch;
+}
+const colourOf = (patch: Uint8Array): number[] => [patch[0]!, patch[PLANE]!, patch[2 * PLANE]!];
+const close = (actual: readonly number[], expected: readonly number[], tolerance: number): void => {
+  for (const [i, value] of actual.entries()) {
+    assert.ok(Math.abs(value - expected[i]!) <= tolerance, `${actual} against ${expected}`);
+  }
+};
+
+test("scaling haematoxylin alone changes a pixel of haematoxylin alone by Beer-Lambert", () => {
+  const amount = 0.8;
+  const patch = patchOf([0.65 * amount, 0.7 * amount, 0.29 * amount]);
+  restain(patch, 0, { scales: [1.5, 1, 1], shifts: [0, 0, 0] });
+  close(
+    colourOf(patch),
+    [0.65, 0.7, 0.29].map((density) => intensityOf(1.5 * amount * density)),
+    2,
+  );
+});
+
+test("eosin stays as it is when haematoxylin is scaled, and gets darker by a shift of its own", () => {
+  const eosin = [0.07, 0.99, 0.11];
+  const patch = patchOf(eosin);
+  restain(patch, 0, { scales: [2, 1, 1], shifts: [0, 0, 0] });
+  close(colourOf(patch), eosin.map(intensityOf), 3);
+  restain(patch, 0, { scales: [1, 1, 1], shifts: [0, 0.3, 0] });
+  close(
+    colourOf(patch),
+    eosin.map((density) => intensityOf(1.3 * density)),
+    3,
+  );
+});
+
+test("the staining that changes nothing changes nothing, and only the named patch is touched", () => {
+  const data = new Uint8Array(3 * PATCH_BYTES).map((_, i) => i % 256);
+  const before = data.slice();
+  restain(data, PATCH_BYTES, { scales: [1, 1, 1], shifts: [0, 0, 0] });
+  // intensities 0 and 1 are the same density
+  assert.ok(data.every((value, i) => Math.abs(value - before[i]!) <= 1));
+  restain(data, PATCH_BYTES, { scales: [2, 2, 2], shifts: [0, 0, 0] });
+  assert.deepEqual(data.subarray(0, PATCH_BYTES), before.subarray(0, PATCH_BYTES));
+  assert.deepEqual(data.subarray(2 * PATCH_BYTES), before.subarray(2 * PATCH_BYTES));
+  assert.notDeepEqual(data.subarray(PATCH_BYTES, 2 * PATCH_BYTES), before.subarray(PATCH_BYTES, 2 * PATCH_BYTES));
+});
+
+test("stainings are drawn within their bounds, evenly paler and darker, and are a function of the stream", () => {
+  const jitter = 0.3;
+  const draw = () => {
+    const random = createRandom("stainings");
+    return Array.from({ length: 2_000 }, () => drawStaining(random, jitter));
+  };
+  const drawn = draw();
+  assert.deepEqual(draw(), drawn);
+  const logs = drawn.flatMap(({ scales }) => scales.map(Math.log));
+  const shifts = drawn.flatMap((staining) => staining.shifts);
+  assert.ok(logs.every((value) => Math.abs(value) <= jitter) && shifts.every((value) => Math.abs(value) <= jitter / 5));
+  const mean = logs.reduce((sum, value) => sum + value, 0) / logs.length;
+  assert.ok(Math.abs(mean) < 0.01, `${mean}`);
+});

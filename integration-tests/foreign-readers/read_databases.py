@@ -3,12 +3,15 @@
 
 Usage: read_databases.py DIR      (needs the PyPI packages plyvel and protobuf)
 
-DIR is a run's output folder: databases/DB_{train,test}_<fold>_<level>/, databases/DB_train_w32_<fold>_<level>.binaryproto
-and lists/level-<level>/{train,test}_w32_<fold>.txt. Prints a line per database; exits 1 at the first difference.
+DIR is a run's output folder: databases/DB_{train,test}_<fold>_<level>/, databases/DB_train_w32_<fold>_<level>.binaryproto,
+lists/level-<level>/{train,test}_w32_<fold>.txt, lists/{train,test}_w32_parent_<fold>.txt and names.csv. Prints a line per list pair and
+per database; exits 1 at the first difference.
 """
 
+import csv
 import re
 import sys
+from itertools import groupby
 from pathlib import Path
 
 import plyvel
@@ -61,10 +64,44 @@ def caffe_messages():
 DATUM, BLOB = caffe_messages()
 
 
-def read_list(path):
-    """Returns (patch name, class) per line."""
-    pairs = [line.split("\t") for line in path.read_text(encoding="ascii").splitlines()]
-    return [(name, int(label)) for name, label in pairs]
+def read_list(path, level):
+    """Returns (patch name, class) per line after checking their form."""
+    line_form = re.compile(rf"([0-9a-f]{{32}}_\d+_(?:0|90))\t([{'01' if level == 1 else '012'}])")
+    matches = [(line, line_form.fullmatch(line)) for line in path.read_text(encoding="ascii").splitlines()]
+    strange = next((line for line, match in matches if not match), None)
+    if strange is not None:
+        raise Difference(f"{path.name} has the line {strange!r}")
+    entries = [(match[1], int(match[2])) for _, match in matches]
+    if len(dict(entries)) != len(entries):
+        raise Difference(f"{path.name} names a patch twice")
+    return entries
+
+
+def read_names(run):
+    """Returns (stem, patient) per image id."""
+    with open(run / "names.csv", encoding="utf8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {row["id"]: (re.sub(r"_(original|mask)$", "", Path(row["file"]).stem), row["patient"]) for row in rows}
+
+
+def read_lists(run, fold, levels):
+    """Returns the entries of each part and level of a fold after checking images and patients."""
+    names = read_names(run)
+    entries, patients = {}, {}
+    for part in ("train", "test"):
+        stems = (run / "lists" / f"{part}_w32_parent_{fold}.txt").read_text(encoding="utf8").splitlines()
+        patients[part] = {patient for stem, patient in names.values() if stem in stems}
+        for level in levels:
+            listed = read_list(run / "lists" / f"level-{level}" / f"{part}_w32_{fold}.txt", level)
+            # Images once each, in the order of the parents; one may have had no patches at this level.
+            images = [names[image][0] for image, _ in groupby(name.split("_")[0] for name, _ in listed)]
+            if not listed or images != [stem for stem in stems if stem in set(images)]:
+                raise Difference(f"the images of {part} fold {fold} level {level} are not its parents in their order")
+            entries[part, level] = listed
+    if not patients["train"] or not patients["test"] or patients["train"] & patients["test"]:
+        raise Difference(f"fold {fold} shares patients {sorted(patients['train'] & patients['test'])}, or has none")
+    print(f"fold {fold}: lists of {len(patients['train'])} train and {len(patients['test'])} test patients")
+    return entries
 
 
 def name_of(index, key):
@@ -132,18 +169,12 @@ def check_mean(path, means):
     return worst
 
 
-def main(run):
+def check_fold(run, fold, levels):
+    """Checks every database of a fold: there must be two and a mean image for each level."""
     databases = run / "databases"
-    folders = sorted(path for path in databases.glob("DB_*") if path.is_dir())
-    if not folders:
-        raise Difference(f"there is no database under {databases}")
-    for folder in folders:
-        match = re.fullmatch(r"DB_(train|test)_(\d+)_(\d+)", folder.name)
-        if not match:
-            raise Difference("its name is not DB_train_<fold>_<level> or DB_test_<fold>_<level>")
-        part, fold, level = match.groups()
+    for (part, level), entries in read_lists(run, fold, levels).items():
+        folder = databases / f"DB_{part}_{fold}_{level}"
         try:
-            entries = read_list(run / "lists" / f"level-{level}" / f"{part}_w32_{fold}.txt")
             means = check_database(folder, entries, shuffled=part == "train")
             note = ""
             if part == "train":
@@ -152,6 +183,21 @@ def main(run):
         except Exception as failure:
             raise Difference(f"{folder.name}: {failure}") from failure
         print(f"{folder.name}: {len(entries)} entries as listed{note}")
+
+
+def main(run):
+    found = [path.name for path in (run / "databases").iterdir()]
+    form = re.compile(r"DB_(train|test)_\d+_\d+|DB_train_w32_\d+_\d+\.binaryproto")
+    strange = [name for name in found if not form.fullmatch(name)]
+    if not found or strange:
+        raise Difference(f"the databases are {found}; {strange} are no names of Caffe's databases and mean images")
+    levels = sorted(int(path.name.removeprefix("level-")) for path in (run / "lists").glob("level-*"))
+    folds = sorted({int(re.search(r"_(\d+)_\d+", name)[1]) for name in found})
+    if len(found) != 3 * len(levels) * len(folds):
+        where = f"{len(levels)} levels and {len(folds)} folds"
+        raise Difference(f"there are {len(found)} databases and mean images, not 3 for each of {where}")
+    for fold in folds:
+        check_fold(run, fold, levels)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ import { createLogger } from "../lib/service/log.ts";
 import { openPlatform } from "../lib/service/platform.ts";
 import type { Output } from "./output.ts";
 
+type Environment = Readonly<Record<string, string | undefined>>;
+
 interface Check {
   readonly name: string;
   /** Returns what was found; throws what is wrong. */
@@ -31,8 +33,9 @@ async function withFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
   }
 }
 
-async function checkRuntime(): Promise<string> {
-  const runtime = await openRuntime({ workers: 1, threadsPerWorker: 1, device: "auto" });
+async function checkRuntime(env: Environment): Promise<string> {
+  const { device } = readConfig(env).runtime;
+  const runtime = await openRuntime({ workers: 1, threadsPerWorker: 1, device });
   try {
     const session = await runtime.session(
       patchGraph(DEFAULT_NETWORK, initialParameters(DEFAULT_NETWORK, 1), new Float32Array(3)),
@@ -50,7 +53,7 @@ async function checkImages(): Promise<string> {
   return `PNG of ${width}x${height} written and read`;
 }
 
-async function checkDeployment(env: Readonly<Record<string, string | undefined>>): Promise<string> {
+async function checkDeployment(env: Environment): Promise<string> {
   return withFolder(async (folder) => {
     const config = readConfig({ ...env, RADHICAL_OBJECTS: folder });
     const platform = await openPlatform(config, createLogger("doctor", "silent"));
@@ -64,7 +67,7 @@ async function checkDeployment(env: Readonly<Record<string, string | undefined>>
   });
 }
 
-const checks = (env: Readonly<Record<string, string | undefined>>): Check[] => [
+const checks = (env: Environment): Check[] => [
   {
     name: "node",
     run: async () => {
@@ -78,13 +81,13 @@ const checks = (env: Readonly<Record<string, string | undefined>>): Check[] => [
     run: async () =>
       `${availableParallelism()} cores, ${(freemem() / GIB).toFixed(1)} of ${(totalmem() / GIB).toFixed(1)} GiB free`,
   },
-  { name: "ONNX Runtime", run: checkRuntime },
+  { name: "ONNX Runtime", run: () => checkRuntime(env) },
   { name: "images", run: checkImages },
   {
     name: "services",
     run: () =>
       withFolder(async (folder) => {
-        const { address, services } = await startEmbedded(folder, env);
+        const { address, services } = await startEmbedded(folder, { ...env, RADHICAL_DEVICE: "cpu" }); // the device has its own check
         await services.stop();
         return `all started on ${address} and stopped`;
       }),
@@ -92,8 +95,8 @@ const checks = (env: Readonly<Record<string, string | undefined>>): Check[] => [
   { name: "serve settings", run: () => checkDeployment(env) },
 ];
 
-/** Runs every check and prints what it found. Returns whether all passed. */
-export async function doctor(output: Output, env: Readonly<Record<string, string | undefined>>): Promise<boolean> {
+/** Runs every check, with the settings in `env`, and prints what it found. Returns whether all passed. */
+export async function doctor(output: Output, env: Environment): Promise<boolean> {
   const results: { name: string; ok: boolean; found: string }[] = [];
   for (const { name, run } of checks(env)) {
     const result = await run().then(

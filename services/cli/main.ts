@@ -4,7 +4,7 @@ import { Command, CommanderError } from "commander";
 import { DomainError } from "../lib/errors.ts";
 import { SOFTWARE_VERSION } from "../lib/service/version.ts";
 import { doctor } from "./doctor.ts";
-import { checkNoArguments, parseOptions, RunOptions, SegmentOptions } from "./options.ts";
+import { checkNoArguments, DoctorOptions, parseOptions, RunOptions, SegmentOptions } from "./options.ts";
 import { humanOutput, jsonOutput, type Output } from "./output.ts";
 import { run } from "./run.ts";
 import { segment } from "./segment.ts";
@@ -27,6 +27,7 @@ async function reporting(output: Output, work: () => Promise<void>): Promise<voi
 
 const WHERE = "Where it runs:";
 const JSON_HELP = "one JSON object per line on standard output";
+const DEVICE_HELP = "cpu, cuda, webgpu, or auto: CUDA where it works, else the CPU (default auto)";
 const ADDRESS_HELP = "use these services (radhical serve) instead of this process";
 
 const program = new Command("radhical")
@@ -65,9 +66,12 @@ program
   .option("--folds <n>", "folds of the cross-validation, split by patient (default 5)")
   .option("--fold <k>", "the fold to train and test (default 1)")
   .option("--reductions <list>", "how much each level is reduced, finest first (default 1,2,4,10)")
-  .option("--iterations <n>", "training steps per level (default 6000)")
+  .option("--iterations <n>", "training steps per level (default 10000)")
+  .option("--stain-jitter <n>", "how far stains vary in training, 0 to 1 (default 0.2)")
+  .option("--averaged-steps <n>", "last steps whose weights are averaged (default 0: none)")
   .option("--seed <n>", "everything random follows from it (default 1)")
   .optionsGroup(WHERE)
+  .option("--device <name>", DEVICE_HELP)
   .option("--address <host:port>", ADDRESS_HELP)
   .optionsGroup("Other:")
   .option("--json", JSON_HELP)
@@ -104,6 +108,7 @@ program
   .option("--tile <px>", "side of a unit of work in level-1 pixels (default about 2000)")
   .option("--mpp <number>", "micrometres per pixel of the images (default: the models')")
   .optionsGroup(WHERE)
+  .option("--device <name>", DEVICE_HELP)
   .option("--address <host:port>", ADDRESS_HELP)
   .optionsGroup("Other:")
   .option("--json", JSON_HELP)
@@ -128,6 +133,7 @@ program
 Settings come from the environment; README.md lists them all:
   RADHICAL_LISTEN   host:port (default 127.0.0.1:50051)
   RADHICAL_TOKEN    what callers must present; radhical run and segment read the same variable
+  RADHICAL_DEVICE   cpu, cuda, webgpu or auto (default auto); what does not work is an error
   RADHICAL_OBJECTS  folder of the objects (default .radhical); S3 instead: S3_ENDPOINT, S3_BUCKET, S3_ACCESS_KEY, S3_SECRET_KEY
   KAFKA_BROKERS     host:port,... (default: queues in this process)`,
   )
@@ -137,12 +143,15 @@ program
   .command("doctor")
   .summary("check that everything works here")
   .description("Checks, by doing it on a small scale, that everything the product needs works on this machine.")
+  .option("--device <name>", DEVICE_HELP)
   .option("--json", JSON_HELP)
   .helpOption("-h, --help", "show this")
   .action((given) => {
     const output = outputFor(given.json === true);
     return reporting(output, async () => {
-      if (!(await doctor(output, process.env))) process.exitCode = 1;
+      const { device } = parseOptions(DoctorOptions, given);
+      const env = device === undefined ? process.env : { ...process.env, RADHICAL_DEVICE: device };
+      if (!(await doctor(output, env))) process.exitCode = 1;
     });
   });
 

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { checkNoArguments, checkRunOptions, parseOptions, RunOptions, SegmentOptions } from "./options.ts";
+import {
+  checkNoArguments,
+  checkRunOptions,
+  DoctorOptions,
+  parseOptions,
+  RunOptions,
+  SegmentOptions,
+} from "./options.ts";
 
 const REQUIRED = { images: "i", masks: "m", out: "o" };
 
@@ -10,7 +17,9 @@ test("what is not said has the method's defaults", () => {
     folds: 5,
     fold: 1,
     reductions: [1, 2, 4, 10],
-    iterations: 6000,
+    iterations: 10_000,
+    stainJitter: 0.2,
+    averagedSteps: 0,
     annotation: "sparse",
     mpp: 0.25,
     patient: "prefix",
@@ -24,6 +33,21 @@ test("a resolution for segment is the models' unless said", () => {
   const options = parseOptions(SegmentOptions, { images: ["a"], models: "m", out: "o" });
   assert.equal(options.mpp, undefined);
   assert.equal(options.mode, "cascade");
+});
+
+test("a device is one of those that there are, and nobody's unless said", () => {
+  assert.deepEqual(parseOptions(DoctorOptions, { device: "webgpu" }), { device: "webgpu", json: false });
+  assert.equal(parseOptions(RunOptions, REQUIRED).device, undefined);
+  const message = 'Cannot start: --device "tpu" must be one of auto, cpu, cuda, webgpu';
+  assert.throws(() => parseOptions(RunOptions, { ...REQUIRED, device: "tpu" }), { message });
+});
+
+test("stain jitter is a number from 0 to 1", () => {
+  assert.equal(parseOptions(RunOptions, { ...REQUIRED, stainJitter: "0.3" }).stainJitter, 0.3);
+  for (const stainJitter of ["-0.1", "1.1", "much"]) {
+    const message = `Cannot start: --stain-jitter "${stainJitter}" must be a number from 0 to 1`;
+    assert.throws(() => parseOptions(RunOptions, { ...REQUIRED, stainJitter }), { message });
+  }
 });
 
 test("all problems are listed at once, with what was given", () => {

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { invalid } from "../lib/errors.ts";
 import { checkReductions } from "../lib/method/blocks.ts";
+import { DEVICES } from "../lib/runtime/provider.ts";
 import { MAX_LEVELS } from "../lib/service/level-topics.ts";
 
 const MAX_INT32 = 2 ** 31 - 1;
@@ -20,7 +21,10 @@ function oneOf<const Words extends readonly string[]>(words: Words): z.ZodEnum<{
 }
 
 const required = z.string({ error: "is required" }).min(1, { error: "is required" });
+const fromNoneToOne = "must be a number from 0 to 1";
 const mpp = z.coerce.number({ error: "must be a number" }).positive({ error: "must be more than 0" });
+
+const device = oneOf(DEVICES);
 
 /** Options of `radhical run`. */
 export const RunOptions = z.object({
@@ -34,16 +38,27 @@ export const RunOptions = z.object({
     .regex(/^ *\d+( *, *\d+)* *$/, 'must be whole numbers with commas, for instance "1,2,4,10"')
     .transform((list) => list.split(",").map(Number))
     .default([1, 2, 4, 10]),
-  iterations: wholeNumber(1).default(6000),
+  iterations: wholeNumber(1).default(10_000),
+  stainJitter: z.coerce
+    .number({ error: fromNoneToOne })
+    .min(0, { error: fromNoneToOne })
+    .max(1, { error: fromNoneToOne })
+    .default(0.2),
+  averagedSteps: wholeNumber(0).default(0),
   annotation: oneOf(["sparse", "complete"]).default("sparse"),
   mpp: mpp.default(0.25),
   patient: z.string().default("prefix"),
   masksAre: oneOf(["auto", "binary", "labels"]).default("auto"),
   seed: wholeNumber(0, Number.MAX_SAFE_INTEGER).default(1),
+  device: device.optional(),
   address: z.string().optional(),
   json: z.boolean().default(false),
 });
 export type RunOptions = z.output<typeof RunOptions>;
+
+/** Options of `radhical doctor`. */
+export const DoctorOptions = z.object({ device: device.optional(), json: z.boolean().default(false) });
+export type DoctorOptions = z.output<typeof DoctorOptions>;
 
 /** Options of `radhical segment`. */
 export const SegmentOptions = z.object({
@@ -53,6 +68,7 @@ export const SegmentOptions = z.object({
   mode: oneOf(["cascade", "dense", "naive"]).default("cascade"),
   tile: wholeNumber(1).optional(),
   mpp: mpp.optional(),
+  device: device.optional(),
   address: z.string().optional(),
   json: z.boolean().default(false),
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formatDuration, humanOutput, jsonOutput, type Progress } from "./output.ts";
+import { formatDuration } from "../lib/service/duration.ts";
+import { humanOutput, jsonOutput, type Progress } from "./output.ts";
 
 /** Returns output for people with a clock that the test sets. */
 function startHuman() {

@@ -1,4 +1,5 @@
 /** @file What the command tells while it works: lines on standard error for people, JSON lines on standard output for machines. */
+import { formatDuration } from "../lib/service/duration.ts";
 
 /** The seven steps of the method. */
 export const STEPS = ["patches", "lists", "databases", "training", "maps", "thresholds", "test"] as const;
@@ -25,14 +26,6 @@ export interface Output {
 
 /** The longer a piece of work takes, the less often it is worth a line. */
 const REPORT_EVERY_MS = { least: 1_000, most: 15_000, ofElapsed: 0.1 } as const;
-
-/** Returns seconds as "1:05" or "2:03:04". */
-export function formatDuration(seconds: number): string {
-  const whole = Math.round(seconds);
-  const parts = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
-  const shown = parts[0] === 0 ? parts.slice(1) : parts;
-  return shown.map((part, i) => (i === 0 ? String(part) : String(part).padStart(2, "0"))).join(":");
-}
 
 /** One piece of work from its first report on. */
 interface Watched {

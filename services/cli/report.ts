@@ -4,9 +4,9 @@ import type { GetStatisticsResponse } from "../lib/proto/radhical/v1/extraction.
 import type { SegmentedImage } from "../lib/proto/radhical/v1/segmentation.ts";
 import type { Model } from "../lib/proto/radhical/v1/training.ts";
 import type { GetTuningResponse, TradeoffPoint } from "../lib/proto/radhical/v1/tuning.ts";
+import { formatDuration } from "../lib/service/duration.ts";
 import type { CohortNames } from "./cohort-names.ts";
 import { storedThresholds } from "./model-folder.ts";
-import { formatDuration } from "./output.ts";
 import type { GradedSegmentation, TestResults } from "./test-step.ts";
 
 export interface ReportInputs {

@@ -38,7 +38,7 @@ export async function run(
   await mkdir(options.out, { recursive: true }).catch((cause: unknown) => {
     throw invalid("OUT_UNUSABLE", `Cannot write to --out "${options.out}"`, cause);
   });
-  const services = await openServices(options.address, join(options.out, ".radhical"), env);
+  const services = await openServices(options.address, join(options.out, ".radhical"), env, options.device);
   let names: CohortNames | undefined;
   try {
     const steps = runSteps({ services, output, options }, pairs, (known) => {

@@ -50,7 +50,7 @@ export async function segment(
   if (folder.otherFolds.length > 0)
     output.note(`using ${folder.fold}; name a folder below "${options.models}" for ${folder.otherFolds.join(", ")}`);
   await mkdir(options.out, { recursive: true });
-  const services = await openServices(options.address, join(options.out, ".radhical"), env);
+  const services = await openServices(options.address, join(options.out, ".radhical"), env, options.device);
   try {
     await untilInterrupted(segmentFiles(services, options, output, paths, folder));
   } finally {

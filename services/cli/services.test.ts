@@ -67,3 +67,20 @@ test("without an address the services run in this process and stop with the clie
   await client.close();
   await (await openServices(undefined, folder, {})).close();
 });
+
+test("a device is not for services elsewhere", async (t) => {
+  await assert.rejects(openServices("127.0.0.1:1", await makeFolder(t), {}, "cpu"), {
+    reason: "OPTIONS_INVALID",
+    message:
+      'Cannot use --device "cpu" with --address "127.0.0.1:1": leave --device out, and set RADHICAL_DEVICE where those services are started',
+  });
+});
+
+test("a named device that does not work is an error before any work, and the folder is free again", async (t) => {
+  const folder = await makeFolder(t);
+  const client = await openServices(undefined, folder, {}, "cuda").catch((error: unknown) => error);
+  if (client instanceof Error) {
+    assert.match(client.message, /^Cannot use device "cuda": /);
+    await (await openServices(undefined, folder, {}, "cpu")).close();
+  } else await (client as Awaited<ReturnType<typeof openServices>>).close(); // a machine with CUDA
+});

@@ -1,7 +1,7 @@
 /** @file The services as the command sees them: clients on an address, given or embedded. */
 import type { Client } from "nice-grpc";
 import { type Embedded, startEmbedded } from "../embedded/embedded.ts";
-import { DomainError } from "../lib/errors.ts";
+import { DomainError, invalid } from "../lib/errors.ts";
 import { DatasetsServiceDefinition } from "../lib/proto/radhical/v1/datasets.ts";
 import { ExtractionServiceDefinition } from "../lib/proto/radhical/v1/extraction.ts";
 import { InferenceServiceDefinition } from "../lib/proto/radhical/v1/inference.ts";
@@ -9,6 +9,7 @@ import { JobsServiceDefinition } from "../lib/proto/radhical/v1/jobs.ts";
 import { SegmentationServiceDefinition } from "../lib/proto/radhical/v1/segmentation.ts";
 import { TrainingServiceDefinition } from "../lib/proto/radhical/v1/training.ts";
 import { TuningServiceDefinition } from "../lib/proto/radhical/v1/tuning.ts";
+import type { Device } from "../lib/runtime/provider.ts";
 import { type Connection, connect } from "../lib/service/client.ts";
 import { SERVICE_NAMES, type ServiceName } from "../lib/service/service.ts";
 
@@ -65,16 +66,26 @@ function rejectOnFailure(embedded: Embedded | undefined): Promise<never> {
   return failed;
 }
 
+function checkDevice(address: string | undefined, device: Device | undefined): void {
+  if (address === undefined || device === undefined) return;
+  const cure = "leave --device out, and set RADHICAL_DEVICE where those services are started";
+  throw invalid("OPTIONS_INVALID", `Cannot use --device "${device}" with --address "${address}": ${cure}`);
+}
+
 /**
  * Returns clients of the services at `address`, of which `RADHICAL_<SERVICE>_ADDRESS` overrides one; without an address the services are
- * started in this process, with their objects in `objectsFolder`. Throws SERVICES_UNREACHABLE, TOKEN_WRONG.
+ * started in this process, with their objects in `objectsFolder`, and compute on `device`. Throws SERVICES_UNREACHABLE, TOKEN_WRONG,
+ * OPTIONS_INVALID for a device of services elsewhere, and DEVICE_UNAVAILABLE.
  */
 export async function openServices(
   address: string | undefined,
   objectsFolder: string,
   env: Environment,
+  device?: Device,
 ): Promise<Services> {
-  const embedded = address === undefined ? await startEmbedded(objectsFolder, env) : undefined;
+  checkDevice(address, device);
+  const own = device === undefined ? env : { ...env, RADHICAL_DEVICE: device };
+  const embedded = address === undefined ? await startEmbedded(objectsFolder, own) : undefined;
   const token = embedded?.token ?? env.RADHICAL_TOKEN;
   const connections = new Map<string, Connection>();
   const connectionOf = (service: ServiceName): Connection => {

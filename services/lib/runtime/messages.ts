@@ -1,10 +1,11 @@
 /** @file What the main thread and a runtime worker say to each other. Every request but `stop` gets one reply. */
+import type { Provider } from "./provider.ts";
 import type { Tensors } from "./tensor.ts";
 
 /** How a worker's sessions are made; its `workerData`. */
 export interface WorkerSettings {
   readonly threads: number;
-  readonly providers: readonly string[];
+  readonly provider: Provider;
 }
 
 /** Work for a worker. It does one after the other, in the order they were sent. */

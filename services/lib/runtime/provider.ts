@@ -1,28 +1,23 @@
-/** @file The one place that chooses where graphs run, and names the compute class (METHOD.md 4). */
+/** @file Where graphs can run, and the compute class (METHOD.md 4). */
 import { readFileSync } from "node:fs";
 
-/** What a caller may ask for; `auto` takes the fastest provider that this build of ONNX Runtime carries. */
-export type Device = "auto" | "cpu";
+/** What a caller may ask for. `auto` is CUDA where it is really there (`device.ts`), else the CPU; never WebGPU. */
+export const DEVICES = ["auto", "cpu", "cuda", "webgpu"] as const;
+export type Device = (typeof DEVICES)[number];
 
-/** Returns ONNX Runtime's execution providers for `device`, first choice first. */
-export function executionProviders(device: Device): readonly string[] {
-  switch (device) {
-    case "auto": // the npm package carries no CUDA library; one that is installed beside it gets its place here
-    case "cpu":
-      return ["cpu"];
-    default: {
-      const unreachable: never = device;
-      return unreachable;
-    }
-  }
-}
+/** An execution provider of ONNX Runtime. A session has one and no other: what it lacks is an error, not a quiet slow run. */
+export type Provider = Exclude<Device, "auto">;
 
 /**
- * Returns the compute class: results are promised to be identical bytes within one class only. Provider, graph variant
- * (A: portable operators, no block size), instruction set and ONNX Runtime's version, e.g. `cpu/A/avx2/ort-1.30.0`.
+ * Returns the compute class: results are promised to be identical bytes within one class only. Provider, variant of the training graph
+ * (A: standard operators; C and the block's channels: ONNX Runtime's own, for CPUs), on a CPU its instruction set, and ONNX Runtime's
+ * version, e.g. `cpu/C8/avx2/ort-1.30.0` or `cuda/A/ort-1.30.0`.
  */
-export const computeClass = (providers: readonly string[], ortVersion: string): string =>
-  [providers[0], "A", instructionSet(cpuFlags()), `ort-${ortVersion}`].join("/");
+export const computeClass = (provider: Provider, channelBlock: number, ortVersion: string): string => {
+  const variant = channelBlock > 0 ? `C${channelBlock}` : "A";
+  const machine = provider === "cpu" ? [instructionSet(cpuFlags())] : [];
+  return [provider, variant, ...machine, `ort-${ortVersion}`].join("/");
+};
 
 /** Returns the widest vector extension in `flags` (words of /proc/cpuinfo), or the architecture where none is known. */
 export function instructionSet(flags: ReadonlySet<string>): string {

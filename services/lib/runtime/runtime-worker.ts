@@ -12,19 +12,29 @@ const port = parentPort;
 const settings = workerData as WorkerSettings;
 const sessions = new Map<number, ort.InferenceSession>();
 
+// The Node binding has no option against TF32, which keeps 10 of a float32's 23 bits. NVIDIA's libraries read this when they load,
+// from the process's environment, which this thread shares.
+if (settings.provider === "cuda") process.env.NVIDIA_TF32_OVERRIDE = "0";
+
 /** Fatal only: failures reach the caller as errors, a second copy on stderr helps nobody. */
 const LOG_SEVERITY = 4;
 
 const SESSION_OPTIONS: ort.InferenceSession.SessionOptions = {
-  executionProviders: [...settings.providers],
+  executionProviders: [settings.provider],
   intraOpNumThreads: settings.threads,
   interOpNumThreads: 1,
   executionMode: "sequential",
   graphOptimizationLevel: "all",
   enableCpuMemArena: true,
   logSeverityLevel: LOG_SEVERITY,
-  // spinning would burn the cores that other workers need; denormals make late training steps many times slower
-  extra: { session: { intra_op: { allow_spinning: "0" }, set_denormal_as_zero: "1" } },
+  extra: {
+    session: {
+      intra_op: { allow_spinning: "0" }, // spinning would burn the cores that other workers need
+      set_denormal_as_zero: "1", // denormals make late training steps many times slower
+      // a node that a GPU cannot run is an error: ONNX Runtime would silently put it on the CPU
+      ...(settings.provider !== "cpu" && { disable_cpu_ep_fallback: "1" }),
+    },
+  },
 };
 
 async function perform(request: Request): Promise<Tensors> {

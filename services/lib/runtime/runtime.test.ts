@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { type TestContext, test } from "node:test";
 import { matrixPowerModel, testMatrix } from "./models.fixture.ts";
 import { openRuntime, type RuntimeOptions } from "./runtime.ts";
-import { float32Data, type Tensor } from "./tensor.ts";
+import { detach, float32Data, type Tensor } from "./tensor.ts";
 
 const open = async (t: TestContext, options: Partial<RuntimeOptions> = {}) => {
   const runtime = await openRuntime({ workers: 1, threadsPerWorker: 1, device: "cpu", ...options });
@@ -62,6 +62,13 @@ test("copies a part of a larger buffer even where it was to be handed over", asy
   const { negative } = await session.run({ x: { ...matrix(buffer.subarray(1, 5)), transfer: true } });
   assert.deepEqual([...float32Data(negative)], [-1, -2, -3, -4]);
   assert.equal(buffer.length, 6);
+});
+
+test("copies a part of Node's Buffer and leaves the rest as it is", () => {
+  const buffer = Buffer.from([9, 1, 2, 9]);
+  const { tensors, transfers } = detach({ x: { type: "uint8", dims: [2], data: buffer.subarray(1, 3) } });
+  assert.deepEqual(tensors.x?.data, Uint8Array.of(1, 2));
+  assert.notEqual(transfers[0], buffer.buffer);
 });
 
 test("refuses bytes that are no model, and works on", async (t) => {
@@ -127,7 +134,7 @@ test("lets a process end cleanly that closes during a run", async () => {
 });
 
 test("names the compute class by provider, variant, instruction set and version", async (t) => {
-  assert.match((await open(t, { device: "auto" })).computeClass, /^cpu\/A\/[a-z0-9_]+\/ort-\d+\.\d+\.\d+$/);
+  assert.match((await open(t, { device: "auto" })).computeClass, /^cpu\/(A|C8|C16)\/[a-z0-9_]+\/ort-\d+\.\d+\.\d+$/);
 });
 
 test("refuses to open with no worker or a fraction of a thread", async () => {

@@ -1,10 +1,12 @@
 /** @file Opens ONNX Runtime off the main thread: a fixed set of worker threads that hold sessions and run graphs. */
 import { DomainError, invalid } from "../errors.ts";
-import { computeClass, type Device, executionProviders } from "./provider.ts";
+import { findChannelBlock } from "./channel-block.ts";
+import { chooseProvider } from "./device.ts";
+import { computeClass, type Device } from "./provider.ts";
 import { createSession, type Session } from "./session.ts";
 import { startWorker } from "./worker-client.ts";
 
-/** How many threads compute: `workers` sessions run at once, each of them on `threadsPerWorker` threads. */
+/** How many threads compute: `workers` sessions run at once on a CPU, each of them on `threadsPerWorker` threads; one on a GPU. */
 export interface RuntimeOptions {
   readonly workers: number;
   readonly threadsPerWorker: number;
@@ -15,6 +17,8 @@ export interface RuntimeOptions {
 export interface Runtime {
   /** Name of the class within which results are promised to be identical bytes (METHOD.md 4). */
   readonly computeClass: string;
+  /** Channels in a block of the CPU's blocked operators; 0 where there are none. Training graphs are written for it. */
+  readonly channelBlock: number;
   /**
    * Returns a session of an ONNX model. A pinned one lives on one worker (for state that is worth keeping in one
    * thread's caches); another is made on each worker when first needed there, and runs go to the least busy worker.
@@ -28,7 +32,10 @@ export interface Runtime {
 // compiled beside this file; a URL is not rewritten by the compiler as an import would be
 const WORKER_SCRIPT = new URL("./runtime-worker.js", import.meta.url);
 
-/** Returns a runtime whose workers have all loaded ONNX Runtime. Throws unavailable RUNTIME_WORKER_DIED if one cannot. */
+/**
+ * Returns a runtime whose workers have all loaded ONNX Runtime. Throws unavailable RUNTIME_WORKER_DIED if one cannot,
+ * failedPrecondition DEVICE_UNAVAILABLE if the device is named and does not work.
+ */
 export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
   for (const count of [options.workers, options.threadsPerWorker]) {
     if (!Number.isInteger(count) || count < 1) {
@@ -38,8 +45,11 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
       );
     }
   }
-  const settings = { threads: options.threadsPerWorker, providers: executionProviders(options.device) };
-  const starting = Array.from({ length: options.workers }, () => startWorker(settings, WORKER_SCRIPT));
+  const provider = await chooseProvider(options.device, WORKER_SCRIPT);
+  // a GPU runs one graph at a time: more workers would only take more of its memory
+  const count = provider === "cpu" ? options.workers : 1;
+  const settings = { threads: options.threadsPerWorker, provider };
+  const starting = Array.from({ length: count }, () => startWorker(settings, WORKER_SCRIPT));
   const started = await Promise.allSettled(starting);
   const workers = started.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
   const failure = started.find((result) => result.status === "rejected");
@@ -50,6 +60,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
     throw failure?.reason;
   }
 
+  const channelBlock = provider === "cpu" ? await findChannelBlock(first) : 0;
   let closing: Promise<unknown> | undefined;
   let lastSession = 0;
   const checkOpen = () => {
@@ -57,7 +68,8 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
     throw new DomainError("failedPrecondition", "RUNTIME_CLOSED", "Cannot compute: the runtime was closed");
   };
   return {
-    computeClass: computeClass(settings.providers, first.version),
+    computeClass: computeClass(provider, channelBlock, first.version),
+    channelBlock,
     async session(model, { pinned = false } = {}) {
       checkOpen();
       lastSession += 1;

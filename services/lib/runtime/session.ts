@@ -24,6 +24,20 @@ export interface SessionParts {
   readonly checkOpen: () => void;
 }
 
+/** Pinned sessions on each worker: between two runs of one its worker has nothing in hand, and is taken all the same. */
+const pinnedOn = new WeakMap<WorkerClient, number>();
+
+const countPinned = (worker: WorkerClient, change: number): void => {
+  pinnedOn.set(worker, (pinnedOn.get(worker) ?? 0) + change);
+};
+
+/** The workers alive with the fewest pinned sessions; all if none is alive. */
+function leastPinned(workers: readonly WorkerClient[]): readonly WorkerClient[] {
+  const alive = workers.filter((worker) => worker.isAlive);
+  const least = Math.min(...alive.map((worker) => pinnedOn.get(worker) ?? 0));
+  return alive.length === 0 ? workers : alive.filter((worker) => (pinnedOn.get(worker) ?? 0) === least);
+}
+
 /** Returns a session after its model was read on one worker. Throws invalidArgument MODEL_UNREADABLE. */
 export async function createSession({ id, model, pinned, workers, checkOpen }: SessionParts): Promise<Session> {
   const kept = model.slice(); // the caller may reuse its bytes while another worker still has to read them
@@ -39,8 +53,12 @@ export async function createSession({ id, model, pinned, workers, checkOpen }: S
     loaded.catch(() => loading.delete(worker)); // the next run there tries again
     return loaded;
   };
-  const home = leastBusy(workers);
-  await load(home).catch(unreadable);
+  const home = leastBusy(pinned ? leastPinned(workers) : workers);
+  if (pinned) countPinned(home, 1);
+  await load(home).catch((error: unknown) => {
+    if (pinned) countPinned(home, -1);
+    unreadable(error);
+  });
   const places = pinned ? [home] : workers;
 
   return {
@@ -59,7 +77,10 @@ export async function createSession({ id, model, pinned, workers, checkOpen }: S
       return result;
     },
     async release() {
-      releasing ??= releaseOn([...loading.keys()], id);
+      if (releasing === undefined) {
+        releasing = releaseOn([...loading.keys()], id);
+        if (pinned) countPinned(home, -1);
+      }
       await releasing;
     },
   };

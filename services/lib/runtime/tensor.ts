@@ -66,12 +66,16 @@ export function detach(tensors: Tensors): { readonly tensors: Tensors; readonly 
   const transfers = new Set<ArrayBuffer>();
   const detached = Object.entries(tensors).map(([name, tensor]) => {
     const owned = tensor.transfer === true ? wholeBuffer(tensor.data) : undefined;
-    const data = owned === undefined ? tensor.data.slice() : tensor.data;
+    const data = owned === undefined ? copyOf(tensor.data) : tensor.data;
     transfers.add(owned ?? (data.buffer as ArrayBuffer));
     return [name, { type: tensor.type, dims: tensor.dims, data } as Tensor] as const;
   });
   return { tensors: Object.fromEntries(detached), transfers: [...transfers] };
 }
+
+/** A copy with a buffer of its own. Node's Buffer is a Uint8Array whose `slice` copies nothing. */
+const copyOf = (data: Tensor["data"]): Tensor["data"] =>
+  data instanceof Uint8Array ? new Uint8Array(data) : data.slice();
 
 /** The buffer under `view` if the view covers it wholly and it may change threads. */
 const wholeBuffer = ({ buffer, byteLength }: ArrayBufferView): ArrayBuffer | undefined =>

@@ -10,7 +10,7 @@ const script = (onMessage: string) =>
       parentPort.on("message", () => { ${onMessage} });
       parentPort.postMessage({ kind: "ready", version: "0" });`)}`,
   );
-const settings = { threads: 1, providers: ["cpu"] };
+const settings = { threads: 1, provider: "cpu" } as const;
 const died = { name: "DomainError", kind: "unavailable", reason: "RUNTIME_WORKER_DIED" };
 
 test("rejects everything pending when the worker dies, and everything asked afterwards", async () => {

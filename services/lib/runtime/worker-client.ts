@@ -1,5 +1,5 @@
 /** @file The main thread's end of one worker: requests become promises, its death becomes their rejection. */
-import { Worker } from "node:worker_threads";
+import { SHARE_ENV, Worker } from "node:worker_threads";
 import { DomainError } from "../errors.ts";
 import type { FromWorker, Request, ToWorker, WorkerSettings } from "./messages.ts";
 import type { Tensors } from "./tensor.ts";
@@ -25,7 +25,7 @@ interface Waiting {
 /** Starts a worker on `script` (this folder's `runtime-worker`) and resolves once ONNX Runtime is loaded in it. */
 export async function startWorker(settings: WorkerSettings, script: URL): Promise<WorkerClient> {
   // the process's own flags (a telemetry preload, --eval) are not meant for a thread that only computes
-  const worker = new Worker(script, { workerData: settings, execArgv: [] });
+  const worker = new Worker(script, { workerData: settings, execArgv: [], env: SHARE_ENV });
   const waiting = new Map<number, Waiting>();
   let death: DomainError | undefined;
   let lastId = 0;

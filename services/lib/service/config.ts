@@ -1,6 +1,7 @@
 /** @file Configuration: the environment, read once in `main.ts`, checked whole, handed on as a plain object. */
 import { z } from "zod";
 import { invalid } from "../errors.ts";
+import { DEVICES } from "../runtime/provider.ts";
 
 const MAX_PORT = 65_535;
 const portOf = (listen: string): number => Number(listen.replace(/^.*:/, ""));
@@ -19,7 +20,7 @@ export const ServiceConfig = z
     RADHICAL_OBJECTS: z.string().default(".radhical"),
     RADHICAL_LOG_LEVEL: z.enum(["error", "warn", "info", "debug", "silent"]).default("info"),
     RADHICAL_WORKERS: count.optional(),
-    RADHICAL_DEVICE: z.enum(["auto", "cpu"]).default("auto"),
+    RADHICAL_DEVICE: z.enum(DEVICES).default("auto"),
     RADHICAL_MAX_UPLOAD_BYTES: count.default(4 * 2 ** 30),
     RADHICAL_MAX_IMAGE_PIXELS: count.default(1_000_000_000),
     KAFKA_BROKERS: z

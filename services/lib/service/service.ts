@@ -13,6 +13,9 @@ import { type RunningServer, startServer } from "./server.ts";
 export const SERVICE_NAMES = ["extraction", "datasets", "training", "inference", "tuning", "segmentation"] as const;
 export type ServiceName = (typeof SERVICE_NAMES)[number];
 
+/** The services that run networks. */
+const COMPUTING: readonly ServiceName[] = ["training", "inference"];
+
 /** A service that has started its workers. */
 export interface StartedService {
   /** In order of starting. */
@@ -68,6 +71,12 @@ function warnIfAlone(
   );
 }
 
+/** A named device that does not come up is an error before any work begins; `auto` always finds one, and is opened when first needed. */
+async function checkDevice({ config, runtime }: Platform): Promise<void> {
+  const { device } = config.runtime;
+  if (device === "cuda" || device === "webgpu") await runtime();
+}
+
 /** Starts services on one platform behind one server. What had started is stopped again if anything fails. */
 export async function startServices(
   definitions: readonly ServiceDefinition[],
@@ -80,6 +89,7 @@ export async function startServices(
   const platform = await openPlatform(config, log, options.resumesJobs);
   const parts: Part[] = [platform];
   try {
+    if (definitions.some(({ name }) => COMPUTING.includes(name))) await checkDevice(platform);
     const started: StartedService[] = [];
     for (const definition of definitions) {
       const service = await definition.start(platform, options);

@@ -124,7 +124,10 @@ test("killed at 20 moments across the seven steps, a run ends as one that nobody
   // One test patient, five validation images of whole patients, one patient to train on.
   await writeTissueCohort(cohort, { patients: 7, imagesPerPatient: 1, size: 96, seed: SEED });
   const argumentsFor = (out: string): string[] =>
-    runArguments(cohort, out, ["--folds", "7", "--reductions", "1,2,4", "--iterations", "60"]);
+    runArguments(cohort, out, [
+      ...["--folds", "7", "--reductions", "1,2,4", "--iterations", "60"],
+      ...["--stain-jitter", "0.1", "--averaged-steps", "40"],
+    ]);
   const undisturbed = join(folder, "undisturbed");
   const stepsMs = await runUndisturbed(t, argumentsFor(undisturbed));
 

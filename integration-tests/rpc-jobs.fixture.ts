@@ -16,7 +16,7 @@ import {
 import { ExtractRequest } from "../services/lib/proto/radhical/v1/extraction.ts";
 import type { LevelModel } from "../services/lib/proto/radhical/v1/inference.ts";
 import { type Job, JobState } from "../services/lib/proto/radhical/v1/jobs.ts";
-import type { TrainingSettings } from "../services/lib/proto/radhical/v1/training.ts";
+import { Optimizer, RateSchedule, type TrainingSettings } from "../services/lib/proto/radhical/v1/training.ts";
 import { seededModel } from "./seeded-models.ts";
 import { silent } from "./serving.fixture.ts";
 import { writeTissueCohort } from "./synthetic-tissue.ts";
@@ -69,6 +69,10 @@ export const smallTraining = (iterations: number): TrainingSettings => ({
   weightDecay: 0.004,
   seed: 1n,
   network: "",
+  stainJitter: 0,
+  averagedSteps: 0,
+  optimizer: Optimizer.OPTIMIZER_ADAM,
+  rateSchedule: RateSchedule.RATE_SCHEDULE_COSINE,
 });
 
 /** Imports models that were never trained, levels 1 and 2. */

@@ -22,6 +22,8 @@ function mirrorImages(records: Uint8Array): Map<string, number> {
   return images;
 }
 
+const plain = { classOfLabel: [0, 1, 2], stainJitter: 0 };
+
 const patchAt = (patches: Uint8Array, i: number): string =>
   Buffer.from(patches.subarray(i * PATCH_BYTES, (i + 1) * PATCH_BYTES)).toString("base64");
 
@@ -34,7 +36,7 @@ test("every pass sees every patch exactly once, mirrored at most, with its label
       (count, batchSize, seed) => {
         const records = toyRecords(count, 1);
         const images = mirrorImages(records);
-        const batch = createBatches({ records, classOfLabel: [2, 0, 1], batchSize, seed });
+        const batch = createBatches({ records, classOfLabel: [2, 0, 1], batchSize, seed, stainJitter: 0 });
         const seen: number[] = [];
         for (let step = 0; seen.length < 3 * count; step++) {
           const { patches, labels } = batch(step);
@@ -60,7 +62,7 @@ test("every pass sees every patch exactly once, mirrored at most, with its label
 });
 
 test("a step's batch does not depend on the steps before it", () => {
-  const source = { records: toyRecords(10, 1), classOfLabel: [0, 1, 2], batchSize: 4, seed: "7" };
+  const source = { records: toyRecords(10, 1), classOfLabel: [0, 1, 2], batchSize: 4, seed: "7", stainJitter: 0.3 };
   const forward = createBatches(source);
   const inOrder = Array.from({ length: 12 }, (_, step) => forward(step));
   const anew = createBatches(source);
@@ -71,18 +73,42 @@ test("another seed gives another order, another pass too, and mirrors of all fou
   const records = toyRecords(16, 1);
   const images = mirrorImages(records);
   const orderOf = (seed: string, step: number) => {
-    const { patches } = createBatches({ records, classOfLabel: [0, 1, 2], batchSize: 16, seed })(step);
+    const { patches } = createBatches({ ...plain, records, batchSize: 16, seed })(step);
     return Array.from({ length: 16 }, (_, i) => images.get(patchAt(patches, i))).join();
   };
   assert.equal(new Set([orderOf("1", 0), orderOf("2", 0), orderOf("1", 1)]).size, 3);
-  const one = createBatches({ records: toyRecords(1, 1), classOfLabel: [0], batchSize: 64, seed: "1" })(0);
+  const one = createBatches({ ...plain, records: toyRecords(1, 1), batchSize: 64, seed: "1" })(0);
   assert.equal(new Set(Array.from({ length: 64 }, (_, i) => patchAt(one.patches, i))).size, 4);
+});
+
+test("stain jitter stains every patch of every step anew, and changes neither order nor mirrors nor labels", () => {
+  // one grey everywhere: a mirror image of it is itself, so that patches differ by their stain alone
+  const records = new Uint8Array(6 * RECORD_BYTES).fill(120);
+  for (let i = 0; i < 6; i++) records[i * RECORD_BYTES] = i % 3;
+  const at = (stainJitter: number, step: number) =>
+    createBatches({ records, classOfLabel: [0, 1, 2], batchSize: 6, seed: "1", stainJitter })(step);
+  assert.deepEqual([...new Set(at(0, 0).patches)], [120]);
+  assert.deepEqual(at(0.2, 0).labels, at(0, 0).labels);
+  const colours = [0, 1].flatMap((step) => {
+    const { patches } = at(0.2, step);
+    return Array.from({ length: 6 }, (_, i) =>
+      [0, 1, 2].map((channel) => patches[i * PATCH_BYTES + 1024 * channel]).join(),
+    );
+  });
+  assert.equal(new Set(colours).size, 12);
+  assert.deepEqual(at(0.2, 1), at(0.2, 1));
+
+  const textured = { records: toyRecords(6, 1), classOfLabel: [0, 1, 2], batchSize: 6, seed: "1" };
+  const plainBatch = createBatches({ ...textured, stainJitter: 0 })(3);
+  const faint = createBatches({ ...textured, stainJitter: 1e-9 })(3);
+  const largest = plainBatch.patches.reduce((most, value, i) => Math.max(most, Math.abs(value - faint.patches[i]!)), 0);
+  assert.ok(largest <= 1, `the faintest jitter moves a value by ${largest}`);
 });
 
 test("records that could train a wrong class are refused", () => {
   const refusal = { kind: "dataLoss", reason: "RECORDS_CORRUPT" };
   const from = (records: Uint8Array, classOfLabel: number[]) => () =>
-    createBatches({ records, classOfLabel, batchSize: 4, seed: "1" });
+    createBatches({ records, classOfLabel, batchSize: 4, seed: "1", stainJitter: 0 });
   assert.throws(from(toyRecords(9, 1), [0, 2]), { ...refusal, message: /record 2 has label 2, known are 0 to 1/ });
   assert.throws(from(new Uint8Array(), [0, 2]), refusal);
   assert.throws(from(toyRecords(2, 1).subarray(1), [0, 1, 2]), refusal);

@@ -1,14 +1,15 @@
-/** @file Batches: which patches a step sees and how they are mirrored, a function of seed and step alone. */
+/** @file Batches: which patches a step sees, how they are mirrored and stained, a function of seed and step alone. */
 import { DomainError } from "../lib/errors.ts";
 import { mirrorPatch, PATCH_BYTES } from "../lib/method/patches.ts";
 import { createRandom } from "../lib/method/random.ts";
+import { drawStaining, restain } from "../lib/method/stain.ts";
 import { RECORD_BYTES, recordCount } from "../lib/patches/records.ts";
 
 export interface Batch {
   /** uint8 [N, 3, 32, 32]. */
-  readonly patches: Uint8Array;
+  readonly patches: Uint8Array<ArrayBuffer>;
   /** int32 [N], the network's classes. */
-  readonly labels: Int32Array;
+  readonly labels: Int32Array<ArrayBuffer>;
 }
 
 /** What batches are drawn from. */
@@ -19,6 +20,8 @@ export interface BatchSource {
   readonly classOfLabel: readonly number[];
   readonly batchSize: number;
   readonly seed: string;
+  /** How far stains vary (method/stain.ts); 0: patches are as they were cut. */
+  readonly stainJitter: number;
 }
 
 /** A label without a class would train as class 0, and nobody would see it. */
@@ -36,9 +39,11 @@ const corrupt = (why: string): DomainError =>
 
 /**
  * Returns a function from step to batch. Every pass over the patches is a new order; passes follow each other without a gap, so a
- * batch may end one and begin the next. Throws dataLoss RECORDS_CORRUPT for no records, or a label without a class.
+ * batch may end one and begin the next. Mirrors and stains are drawn anew for every patch of every step, each from a stream of its own.
+ * Throws dataLoss RECORDS_CORRUPT for no records, or a label without a class.
  */
-export function createBatches({ records, classOfLabel, batchSize, seed }: BatchSource): (step: number) => Batch {
+export function createBatches(source: BatchSource): (step: number) => Batch {
+  const { records, classOfLabel, batchSize, seed, stainJitter } = source;
   const count = recordCount(records);
   checkRecords(records, count, classOfLabel.length);
   let shuffled: { readonly pass: number; readonly order: Uint32Array } | undefined;
@@ -53,13 +58,16 @@ export function createBatches({ records, classOfLabel, batchSize, seed }: BatchS
   return (step) => {
     const patches = new Uint8Array(batchSize * PATCH_BYTES);
     const labels = new Int32Array(batchSize);
-    const random = createRandom("mirrors", seed, step);
+    const mirrors = createRandom("mirrors", seed, step);
+    const stains = createRandom("stains", seed, step);
     for (let i = 0; i < batchSize; i++) {
       const position = step * batchSize + i;
       const start = orderOf(Math.floor(position / count))[position % count]! * RECORD_BYTES;
+      const offset = i * PATCH_BYTES;
       labels[i] = classOfLabel[records[start]!]!;
-      const mirrors = { horizontally: random.next() < 0.5, vertically: random.next() < 0.5 };
-      mirrorPatch({ data: records, offset: start + 1 }, { data: patches, offset: i * PATCH_BYTES }, mirrors);
+      const mirrored = { horizontally: mirrors.next() < 0.5, vertically: mirrors.next() < 0.5 };
+      mirrorPatch({ data: records, offset: start + 1 }, { data: patches, offset }, mirrored);
+      if (stainJitter > 0) restain(patches, offset, drawStaining(stains, stainJitter));
     }
     return { patches, labels };
   };

@@ -10,9 +10,13 @@ export interface RunState {
   readonly step: number;
   readonly parameters: Float32Array;
   readonly accumulators: Float32Array;
+  /** Sum of the weights after every averaged step so far (averaged-weights.ts). */
+  readonly weightSum: Float64Array;
   /** Mean loss of every full stretch of the curve. */
   readonly losses: readonly number[];
   readonly openLoss: number;
+  /** Accuracy of the model so far on a sample of the test patches, a point for every full stretch of that curve. */
+  readonly accuracies: readonly number[];
 }
 
 /** What a checkpoint must agree with to be gone on from. */
@@ -21,9 +25,11 @@ export interface RunIdentity {
   readonly computeClass: string;
 }
 
-const bytesOf = (values: Float32Array): Buffer => Buffer.from(values.buffer, values.byteOffset, values.byteLength);
+const bytesOf = (values: Float32Array | Float64Array): Buffer =>
+  Buffer.from(values.buffer, values.byteOffset, values.byteLength);
 /** A copy of its own: a Buffer's `slice` would be a view of a larger pool. */
 const floatsOf = (bytes: Uint8Array): Float32Array => new Float32Array(Uint8Array.from(bytes).buffer);
+const doublesOf = (bytes: Uint8Array): Float64Array => new Float64Array(Uint8Array.from(bytes).buffer);
 
 /** A run's place in the store. */
 export interface CheckpointFile {
@@ -36,6 +42,16 @@ export interface CheckpointFile {
 /** Returns the key of the checkpoint of a task. */
 export const checkpointKey = (taskId: string): string => objectKey("training", taskId, "checkpoint");
 
+const stateOf = ({ step, losses, openLoss, accuracies, ...arrays }: Checkpoint): RunState => ({
+  step,
+  losses,
+  openLoss,
+  accuracies,
+  parameters: floatsOf(arrays.parameters),
+  accumulators: floatsOf(arrays.accumulators),
+  weightSum: doublesOf(arrays.weightSum),
+});
+
 /** Returns the checkpoint under `key`; one of other data or another compute class is not gone on from. */
 export async function openCheckpoint(
   objects: ObjectStore,
@@ -47,17 +63,16 @@ export async function openCheckpoint(
   const stored = found && Checkpoint.decode(found.bytes);
   const fits = stored?.dataSha256 === identity.dataSha256 && stored.computeClass === identity.computeClass;
   return {
-    state:
-      stored && fits
-        ? { ...stored, parameters: floatsOf(stored.parameters), accumulators: floatsOf(stored.accumulators) }
-        : undefined,
-    save: async ({ parameters, accumulators, losses, ...rest }) => {
+    state: stored && fits ? stateOf(stored) : undefined,
+    save: async ({ parameters, accumulators, weightSum, losses, accuracies, ...rest }) => {
       const document = {
         ...rest,
         ...identity,
         losses: [...losses],
+        accuracies: [...accuracies],
         parameters: bytesOf(parameters),
         accumulators: bytesOf(accumulators),
+        weightSum: bytesOf(weightSum),
       };
       etag = await objects.put(
         key,

@@ -6,6 +6,7 @@ import type { Model, TrainingSettings } from "../lib/proto/radhical/v1/training.
 import type { BuildRecord } from "../lib/proto/radhical/v1/work.ts";
 import { SOFTWARE_VERSION } from "../lib/service/version.ts";
 import { classWeights, countClasses } from "./class-weights.ts";
+import { ACCURACY_PATCHES, ACCURACY_STEPS, LOSS_STEPS } from "./curve.ts";
 
 export interface ManifestParts {
   readonly model: Model;
@@ -14,7 +15,7 @@ export interface ManifestParts {
   readonly data: BuildRecord;
   readonly computeClass: string;
   readonly losses: readonly number[];
-  readonly curveSteps: number;
+  readonly accuracies: readonly number[];
 }
 
 /** Returns the manifest as JSON. It holds no time and no speed: the same training gives the same bytes. */
@@ -25,7 +26,7 @@ export function buildManifest({
   data,
   computeClass,
   losses,
-  curveSteps,
+  accuracies,
 }: ManifestParts): string {
   const { modelId, fold, level, reduction, mpp, iterations, testAccuracy, confusion, rareClasses } = model;
   const classes = data.train?.database?.classOfLabel ?? [];
@@ -49,7 +50,10 @@ export function buildManifest({
     rareClasses,
     testAccuracy,
     confusion: [0, 1, 2].map((row) => confusion.slice(3 * row, 3 * row + 3).map(Number)),
-    lossCurve: losses.map((loss, i) => ({ step: (i + 1) * curveSteps, loss })),
+    // The loss is the mean over the steps up to `step`; the accuracy is the model's, had training ended there.
+    lossCurve: losses.map((loss, i) => ({ step: (i + 1) * LOSS_STEPS, loss })),
+    accuracyCurve: accuracies.map((accuracy, i) => ({ step: (i + 1) * ACCURACY_STEPS, accuracy })),
+    accuracyCurvePatches: `at most ${ACCURACY_PATCHES} test patches, evenly spread`,
   };
   return `${JSON.stringify(manifest, undefined, 2)}\n`;
 }

@@ -1,4 +1,4 @@
-/** @file How a trained network does on the fold's test patches: for the reader only, nothing is chosen by it. */
+/** @file How a network does on the fold's test patches: for the reader only, nothing is chosen by it. */
 import { PATCH_BYTES } from "../lib/method/patches.ts";
 import { RECORD_BYTES, recordCount } from "../lib/patches/records.ts";
 import type { Session } from "../lib/runtime/session.ts";
@@ -34,6 +34,18 @@ export async function confusionMatrix(
     }
   }
   return confusion;
+}
+
+/** Returns a record file of at most `count` of the records, evenly spread: lists are in image order, so every image has its part. */
+export function evenSample(records: Uint8Array, count: number): Uint8Array {
+  const all = recordCount(records);
+  if (all <= count) return records;
+  const sample = new Uint8Array(count * RECORD_BYTES);
+  for (let i = 0; i < count; i++) {
+    const start = Math.floor(((i + 0.5) * all) / count) * RECORD_BYTES;
+    sample.set(records.subarray(start, start + RECORD_BYTES), i * RECORD_BYTES);
+  }
+  return sample;
 }
 
 /** Returns the share of the matrix's total that lies on its diagonal; 0 for an empty matrix. */

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { readModel } from "../lib/network/model-contents.ts";
-import { Model, TrainingSettings } from "../lib/proto/radhical/v1/training.ts";
+import { Model, Optimizer, RateSchedule, TrainingSettings } from "../lib/proto/radhical/v1/training.ts";
 import { TrainTask } from "../lib/proto/radhical/v1/work.ts";
 import { openRuntime } from "../lib/runtime/runtime.ts";
 import { sha256, shortId } from "../lib/service/content-id.ts";
@@ -27,8 +27,14 @@ const database = (part: string, records: Uint8Array, byLabel: bigint[]) => ({
   key: `databases/${part}.records`,
 });
 
+interface ToyOptions {
+  readonly settings?: Partial<TrainingSettings>;
+  /** Whether the unit is stopped soon after its so-manieth sign of progress, and begun again. */
+  readonly stopAfter?: number;
+}
+
 /** Trains the toy problem in a store of its own, as a worker does. */
-async function trainToy(t: TestContext) {
+async function trainToy(t: TestContext, options: ToyOptions = {}) {
   const objects = await temporaryStore(t);
   const runtime = await openRuntime({ workers: 1, threadsPerWorker: 1, device: "cpu" });
   afterTest(t, () => runtime.close());
@@ -50,12 +56,28 @@ async function trainToy(t: TestContext) {
     weightDecay: 0.004,
     seed: 1n,
     network: JSON.stringify(TINY_NETWORK),
+    stainJitter: 0.05,
+    averagedSteps: 30,
+    optimizer: Optimizer.OPTIMIZER_ADAM,
+    rateSchedule: RateSchedule.RATE_SCHEDULE_COSINE,
+    ...options.settings,
   });
   const task = TrainTask.fromPartial({ data, settings, fold: 1, level: 2, reduction: 2, mpp: 0.25 });
   const worker = trainWorker({ objects, workers: 1, runtime: async () => runtime });
-  const unit = { signal: new AbortController().signal, outputKey: "", headers: {}, progress: async () => undefined };
-  const record = Model.decode((await worker.handle(task, unit))!);
-  return { objects, record, stored: await readDocument(objects, MODEL, record.modelId) };
+  const details: string[] = [];
+  let signs = 0;
+  const begin = () => {
+    const stopping = new AbortController();
+    const progress = async ({ detail }: { readonly detail?: string } = {}) => {
+      if (detail !== undefined) details.push(detail);
+      if (++signs === options.stopAfter) setTimeout(() => stopping.abort(), 30);
+    };
+    return worker.handle(task, { signal: stopping.signal, outputKey: "", headers: {}, progress });
+  };
+  if (options.stopAfter !== undefined) await assert.rejects(begin(), { name: "AbortError" });
+  const output = await begin();
+  const record = Model.decode(output!);
+  return { objects, details, record, stored: await readDocument(objects, MODEL, record.modelId) };
 }
 
 test("a trained model classifies test patches, and its confusion matrix counts each of them once", async (t) => {
@@ -74,6 +96,29 @@ test("the same training gives the same model and the same manifest, byte for byt
   const onnx = await first.objects.get(first.stored.key);
   assert.equal(shortId(sha256(onnx)), first.record.modelId);
   assert.deepEqual(readModel(onnx).network, TINY_NETWORK);
+});
+
+test("a unit that was stopped on the way makes the same model and manifest when it is begun again", async (t) => {
+  const settings = { iterations: 1_000, averagedSteps: 600 };
+  const whole = await trainToy(t, { settings });
+  // A point of the accuracy curve gives two signs, so this is the third point's, step 750's.
+  const again = await trainToy(t, { settings, stopAfter: 5 });
+  assert.equal(again.stored.manifest, whole.stored.manifest);
+  const { lossCurve, accuracyCurve, settings: stated } = JSON.parse(whole.stored.manifest);
+  assert.deepEqual(
+    [lossCurve.length, accuracyCurve.map(({ step }: { readonly step: number }) => step)],
+    [20, [250, 500, 750, 1_000]],
+  );
+  // 300 test patches are fewer than a point takes, and the last point is of the very weights that are saved
+  assert.equal(accuracyCurve.at(-1).accuracy, whole.record.testAccuracy);
+  assert.deepEqual([stated.stainJitter, stated.averagedSteps], [0.05, 600]);
+});
+
+test("progress tells loss, accuracy, speed and the time left", async (t) => {
+  const { details } = await trainToy(t, { settings: { iterations: 2_000 } });
+  const pattern = /^fold 1 level 2: loss \d\.\d{3}, (accuracy \d+\.\d %, )?\d+\.\d steps\/s, \d+:\d\d left$/;
+  assert.ok(details.length > 0);
+  for (const detail of details) assert.match(detail, pattern);
 });
 
 test("a model that was fetched is the same model after an import elsewhere", async (t) => {

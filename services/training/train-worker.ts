@@ -7,15 +7,17 @@ import { type BuildRecord_RecordFile, TrainTask } from "../lib/proto/radhical/v1
 import type { Runtime } from "../lib/runtime/runtime.ts";
 import { sha256, shortId } from "../lib/service/content-id.ts";
 import { encode } from "../lib/service/documents.ts";
+import { formatDuration } from "../lib/service/duration.ts";
 import type { UnitContext, UnitHandler } from "../lib/service/jobs/worker.ts";
-import { createBatches } from "./batches.ts";
-import { checkpointKey, openCheckpoint } from "./checkpoint.ts";
+import { openBatchFeed } from "./batch-feed.ts";
+import { checkpointKey, openCheckpoint, type RunState } from "./checkpoint.ts";
 import { classWeights, countClasses, rareClasses } from "./class-weights.ts";
+import { ACCURACY_PATCHES, latestLoss } from "./curve.ts";
 import { buildManifest } from "./manifest.ts";
 import { storeModel } from "./models.ts";
-import { accuracy, confusionMatrix } from "./test-accuracy.ts";
-import { LEVEL_TOPIC, networkOf, trainTaskId } from "./train.ts";
-import { CURVE_STEPS, type TrainedNetwork, trainNetwork } from "./training-run.ts";
+import { accuracy, confusionMatrix, evenSample } from "./test-accuracy.ts";
+import { LEVEL_TOPIC, networkOf, rulesOf, trainTaskId } from "./train.ts";
+import { type TrainedNetwork, trainNetwork } from "./training-run.ts";
 
 export interface TrainWorkerContext {
   readonly objects: ObjectStore;
@@ -34,15 +36,20 @@ export const trainWorker = (ctx: TrainWorkerContext): UnitHandler<TrainTask> => 
       throw new DomainError("dataLoss", "TASK_INCOMPLETE", "Cannot train from a task without data or settings");
     const runtime = await ctx.runtime();
     const network = networkOf(settings);
-    const train = await readRecords(ctx.objects, data.train);
     const channelMeans = Float32Array.from(data.channelMeans);
-    const trained = await runSteps(ctx, task, unit, train, channelMeans, settings);
-    const model = patchGraph(network, trained.state.parameters, channelMeans, identityOf(task));
+    const modelOf = (weights: Float32Array): Uint8Array => patchGraph(network, weights, channelMeans, identityOf(task));
+    const confusionOf = async (model: Uint8Array, { bytes, classOfLabel }: Records): Promise<number[]> => {
+      const session = await runtime.session(model);
+      return confusionMatrix(session, bytes, classOfLabel, unit).finally(() => session.release());
+    };
     const test = await readRecords(ctx.objects, data.test);
-    const session = await runtime.session(model);
-    const confusion = await confusionMatrix(session, test.bytes, test.classOfLabel, unit).finally(() =>
-      session.release(),
-    );
+    const sample = { ...test, bytes: evenSample(test.bytes, ACCURACY_PATCHES) };
+    const accuracyOf = async (weights: Float32Array): Promise<number> =>
+      accuracy(await confusionOf(modelOf(weights), sample));
+    const train = await readRecords(ctx.objects, data.train);
+    const trained = await runSteps(ctx, task, unit, { train, channelMeans, settings, accuracyOf });
+    const model = modelOf(trained.weights);
+    const confusion = await confusionOf(model, test);
     const document = Model.fromPartial({
       modelId: shortId(sha256(model)),
       fold: task.fold,
@@ -61,7 +68,7 @@ export const trainWorker = (ctx: TrainWorkerContext): UnitHandler<TrainTask> => 
       data,
       computeClass: runtime.computeClass,
       losses: trained.state.losses,
-      curveSteps: CURVE_STEPS,
+      accuracies: trained.state.accuracies,
     });
     await storeModel(ctx.objects, document, manifest, model);
     return encode(Model, { ...document, stepsPerSecond: trained.stepsPerSecond });
@@ -94,13 +101,18 @@ async function readRecords(objects: ObjectStore, { key, database }: BuildRecord_
   };
 }
 
+interface RunParts {
+  readonly train: Records;
+  readonly channelMeans: Float32Array;
+  readonly settings: TrainingSettings;
+  readonly accuracyOf: (weights: Float32Array) => Promise<number>;
+}
+
 async function runSteps(
   ctx: TrainWorkerContext,
   task: TrainTask,
   unit: UnitContext,
-  train: Records,
-  channelMeans: Float32Array,
-  settings: TrainingSettings,
+  { train, channelMeans, settings, accuracyOf }: RunParts,
 ): Promise<TrainedNetwork> {
   const runtime = await ctx.runtime();
   const key = checkpointKey(trainTaskId(task));
@@ -108,30 +120,45 @@ async function runSteps(
     dataSha256: train.sha256,
     computeClass: runtime.computeClass,
   });
-  const { iterations, batchSize, learningRate, initialAccumulator, weightDecay } = settings;
+  const { iterations, batchSize, learningRate, initialAccumulator, weightDecay, stainJitter, averagedSteps } = settings;
+  const { optimizer, rateSchedule } = rulesOf(settings);
   const seed = `${settings.seed}-${task.fold}-${task.level}`;
-  return trainNetwork(
-    {
-      runtime,
-      checkpoint,
-      batch: createBatches({ records: train.bytes, classOfLabel: train.classOfLabel, batchSize, seed }),
-      signal: unit.signal,
-      report: ({ step, losses }, stepsPerSecond, saved) => {
-        const loss = losses.at(-1)?.toFixed(3) ?? "…";
-        const detail = `fold ${task.fold} level ${task.level}: loss ${loss}, ${stepsPerSecond.toFixed(1)} steps/s`;
-        return unit.progress({ amount: step, detail, saved });
-      },
+  const { bytes: records, classOfLabel } = train;
+  const feed = openBatchFeed({ records, classOfLabel, batchSize, seed, stainJitter }, iterations);
+  const context = {
+    runtime,
+    checkpoint,
+    batch: feed.batch,
+    accuracyOf,
+    signal: unit.signal,
+    report: (state: RunState, stepsPerSecond: number, saved: boolean) => {
+      const detail = `fold ${task.fold} level ${task.level}: ${progressOf(state, stepsPerSecond, iterations)}`;
+      return unit.progress({ amount: state.step, detail, saved });
     },
-    {
-      network: networkOf(settings),
-      iterations,
-      batchSize,
-      learningRate,
-      initialAccumulator,
-      weightDecay,
-      seed: Number(settings.seed),
-      classWeights: classWeights(train.counts),
-      channelMeans,
-    },
-  );
+  };
+  return trainNetwork(context, {
+    network: networkOf(settings),
+    iterations,
+    batchSize,
+    learningRate,
+    rateSchedule,
+    optimizer,
+    initialAccumulator,
+    weightDecay,
+    averagedSteps,
+    seed: Number(settings.seed),
+    classWeights: classWeights(train.counts),
+    channelMeans,
+  }).finally(() => feed.stop());
+}
+
+/** Returns how a run is doing, for people: "loss 0.412, accuracy 81.2 %, 7.9 steps/s, 11:54 left". */
+function progressOf(state: RunState, stepsPerSecond: number, iterations: number): string {
+  const latest = state.accuracies.at(-1);
+  return [
+    `loss ${latestLoss(state)?.toFixed(3) ?? "…"}`,
+    ...(latest === undefined ? [] : [`accuracy ${(100 * latest).toFixed(1)} %`]),
+    `${stepsPerSecond.toFixed(1)} steps/s`,
+    ...(stepsPerSecond > 0 ? [`${formatDuration((iterations - state.step) / stepsPerSecond)} left`] : []),
+  ].join(", ");
 }

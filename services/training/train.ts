@@ -1,9 +1,16 @@
 /** @file Train: one network per fold and level of a database set (METHOD.md 4). */
 import { invalid } from "../lib/errors.ts";
 import { DEFAULT_NETWORK, type NetworkDescription, parseNetwork } from "../lib/network/network-description.ts";
+import type { OptimizerName } from "../lib/network/optimizers.ts";
 import { objectKey } from "../lib/objects/object-key.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
-import { Model, type TrainingSettings, TrainRequest } from "../lib/proto/radhical/v1/training.ts";
+import {
+  Model,
+  Optimizer,
+  RateSchedule,
+  type TrainingSettings,
+  TrainRequest,
+} from "../lib/proto/radhical/v1/training.ts";
 import { TrainTask } from "../lib/proto/radhical/v1/work.ts";
 import { contentId } from "../lib/service/content-id.ts";
 import { DATABASE_SET, MODEL_SET } from "../lib/service/document-kinds.ts";
@@ -11,6 +18,7 @@ import { createDocument, encode, readDocument, readRecord } from "../lib/service
 import type { JobDefinition } from "../lib/service/jobs/job-definition.ts";
 import { planUnit } from "../lib/service/jobs/units.ts";
 import { checkpointKey } from "./checkpoint.ts";
+import type { RateSchedule as ScheduleName } from "./learning-rate.ts";
 
 export const LEVEL_TOPIC = "radhical.training.level";
 
@@ -33,15 +41,37 @@ export function networkOf({ network }: TrainingSettings): NetworkDescription {
   }
 }
 
+const OPTIMIZER_NAME: Partial<Record<Optimizer, OptimizerName>> = {
+  [Optimizer.OPTIMIZER_ADAGRAD]: "adagrad",
+  [Optimizer.OPTIMIZER_ADAM]: "adam",
+};
+const SCHEDULE_NAME: Partial<Record<RateSchedule, ScheduleName>> = {
+  [RateSchedule.RATE_SCHEDULE_CONSTANT]: "constant",
+  [RateSchedule.RATE_SCHEDULE_COSINE]: "cosine",
+};
+
+/** Returns the optimizer and the schedule that settings ask for. Throws TRAINING_INVALID where they ask for none. */
+export function rulesOf(settings: TrainingSettings): { optimizer: OptimizerName; rateSchedule: ScheduleName } {
+  const optimizer = OPTIMIZER_NAME[settings.optimizer];
+  const rateSchedule = SCHEDULE_NAME[settings.rateSchedule];
+  if (!optimizer || !rateSchedule)
+    throw invalid("TRAINING_INVALID", "Cannot train: optimizer or rate_schedule is none that is known here");
+  return { optimizer, rateSchedule };
+}
+
 function checkSettings(settings: TrainingSettings | undefined): TrainingSettings {
   if (!settings) throw invalid("TRAINING_INVALID", "Cannot train without settings");
-  const { iterations, batchSize, learningRate, initialAccumulator, weightDecay } = settings;
+  const { iterations, batchSize, learningRate, initialAccumulator, weightDecay, stainJitter, averagedSteps } = settings;
   const problems = [
     iterations >= 1 ? "" : `iterations is ${iterations}, at least 1 is needed`,
     batchSize >= 1 && batchSize <= 4096 ? "" : `batch_size is ${batchSize}, 1 to 4096 is possible`,
     learningRate > 0 ? "" : `learning_rate is ${learningRate}, it must be above 0`,
     initialAccumulator >= 0 ? "" : `initial_accumulator is ${initialAccumulator}, it must not be negative`,
     weightDecay >= 0 ? "" : `weight_decay is ${weightDecay}, it must not be negative`,
+    stainJitter >= 0 && stainJitter <= 1 ? "" : `stain_jitter is ${stainJitter}, 0 to 1 is possible`,
+    averagedSteps >= 0 ? "" : `averaged_steps is ${averagedSteps}, it must not be negative`,
+    OPTIMIZER_NAME[settings.optimizer] ? "" : "optimizer is none that is known here",
+    SCHEDULE_NAME[settings.rateSchedule] ? "" : "rate_schedule is none that is known here",
   ].filter((problem) => problem !== "");
   if (problems.length > 0) throw invalid("TRAINING_INVALID", `Cannot train: ${problems.join("; ")}`);
   networkOf(settings);

@@ -20,6 +20,7 @@ export type Attributes = Readonly<Record<string, number | readonly number[] | st
 /** The ONNX operator set that graphs are written in. */
 export const OPSET = 21n;
 const IR_VERSION = 10n;
+const BLOCKED_DOMAIN = "com.microsoft.nchwc";
 const DATA_TYPE = {
   float32: TensorProto_DataType.FLOAT,
   uint8: TensorProto_DataType.UINT8,
@@ -34,6 +35,7 @@ export class Graph {
   readonly #initializers = new Map<string, DeepPartial<TensorProto>>();
   readonly #inputs: DeepPartial<ValueInfoProto>[] = [];
   readonly #outputs: DeepPartial<ValueInfoProto>[] = [];
+  #usesBlocked = false;
 
   /** Declares an input of the model. */
   input(name: string, type: ElementType, dims: readonly Dim[]): Value {
@@ -80,6 +82,14 @@ export class Graph {
     return output;
   }
 
+  /** Adds a node of ONNX Runtime's own domain for blocked tensors (`blocked/planes.ts`): CPUs only. */
+  blocked(opType: string, input: readonly Value[], attributes: Attributes = {}): Value {
+    const value = this.node(opType, input, attributes);
+    this.#nodes.at(-1)!.domain = BLOCKED_DOMAIN;
+    this.#usesBlocked = true;
+    return value;
+  }
+
   /** Reshapes to `dims`; one of them may be -1. */
   reshape(value: Value, dims: readonly number[]): Value {
     return this.node("Reshape", [value, this.int64s(dims)]);
@@ -95,7 +105,10 @@ export class Graph {
     const model = ModelProto.fromPartial({
       irVersion: IR_VERSION,
       producerName: "radhical",
-      opsetImport: [{ domain: "", version: OPSET }],
+      opsetImport: [
+        { domain: "", version: OPSET },
+        ...(this.#usesBlocked ? [{ domain: BLOCKED_DOMAIN, version: 1n }] : []),
+      ],
       graph: {
         name: "radhical",
         node: this.#nodes,

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { poolsFirst } from "./forward-steps.ts";
 import type { NetworkDescription } from "./network-description.ts";
 import { layoutSize, parameterLayout } from "./parameters.ts";
 import { PYTORCH_VECTORS } from "./pytorch-vectors.fixture.ts";
@@ -17,7 +18,7 @@ import {
   testPatches,
   uniform,
 } from "./test-data.fixture.ts";
-import { poolsFirst, trainingGraph } from "./training-graph.ts";
+import { trainingGraph } from "./training-graph.ts";
 
 /** The graph's inputs but for parameters and accumulators. */
 const batchFeeds = (patches: Uint8Array, learningRate = 0.003) => {
@@ -42,7 +43,7 @@ for (const vector of PYTORCH_VECTORS) {
   test(`gives PyTorch's loss and gradients on ${kind} patches (${name} network)`, async (t) => {
     const network = NETWORKS[name];
     const run = await startRunner(t);
-    const model = trainingGraph(network, { batchSize: 6, weightDecay: 0, gradients: true });
+    const model = trainingGraph(network, { optimizer: "adagrad", batchSize: 6, weightDecay: 0, gradients: true });
     const feeds = { ...batchFeeds(testPatches(kind, 6)), ...stateFeeds(testParameters(network)) };
     const { loss, gradient } = await run(model, feeds);
 
@@ -63,7 +64,7 @@ for (const vector of PYTORCH_VECTORS) {
   test(`takes PyTorch's AdaGrad steps on ${kind} patches (${name} network)`, async (t) => {
     const network = NETWORKS[name];
     const run = await startRunner(t);
-    const model = trainingGraph(network, { batchSize: 6, weightDecay: 0.004 });
+    const model = trainingGraph(network, { optimizer: "adagrad", batchSize: 6, weightDecay: 0.004 });
     let state = stateFeeds(testParameters(network), new Float32Array(layoutSize(parameterLayout(network))).fill(0.1));
     const losses: number[] = [];
     for (const _ of vector.losses) {
@@ -89,7 +90,7 @@ testBothNetworks("gives the gradient that central differences of the loss give",
   const run = await startRunner(t);
   const patches = testPatches("noise", 2);
   const parameters = testParameters(network);
-  const model = trainingGraph(network, { batchSize: 2, weightDecay: 0, gradients: true });
+  const model = trainingGraph(network, { optimizer: "adagrad", batchSize: 2, weightDecay: 0, gradients: true });
   const { loss, gradient } = await run(model, { ...batchFeeds(patches), ...stateFeeds(parameters) });
 
   const exact = Float64Array.from(parameters);
@@ -111,7 +112,9 @@ testBothNetworks("adds weight decay to the weights' gradient and to nothing else
   const parameters = testParameters(network);
   const feeds = { ...batchFeeds(testPatches("noise", 3)), ...stateFeeds(parameters) };
   const [plain, decayed] = await Promise.all(
-    [0, 0.25].map((weightDecay) => run(trainingGraph(network, { batchSize: 3, weightDecay, gradients: true }), feeds)),
+    [0, 0.25].map((weightDecay) =>
+      run(trainingGraph(network, { optimizer: "adagrad", batchSize: 3, weightDecay, gradients: true }), feeds),
+    ),
   );
   const weights = isWeight(network);
   const expected = plain!.gradient!.map((g, i) => (weights[i] ? g + 0.25 * parameters[i]! : g));
@@ -123,7 +126,7 @@ testBothNetworks("moves parameters and accumulators by AdaGrad's rule", async (t
   const run = await startRunner(t);
   const parameters = testParameters(network);
   const accumulators = parameters.map((_, i) => uniform(4, i));
-  const model = trainingGraph(network, { batchSize: 3, weightDecay: 0.004, gradients: true });
+  const model = trainingGraph(network, { optimizer: "adagrad", batchSize: 3, weightDecay: 0.004, gradients: true });
   const feeds = { ...batchFeeds(testPatches("noise", 3), 0.05), ...stateFeeds(parameters, accumulators) };
   const { gradient, parametersOut, accumulatorsOut } = await run(model, feeds);
 
@@ -134,7 +137,7 @@ testBothNetworks("moves parameters and accumulators by AdaGrad's rule", async (t
 });
 
 testBothNetworks("takes the same step, bit for bit, on one thread and on two", async (t, network) => {
-  const model = trainingGraph(network, { batchSize: 6, weightDecay: 0.004 });
+  const model = trainingGraph(network, { optimizer: "adagrad", batchSize: 6, weightDecay: 0.004 });
   const feeds = { ...batchFeeds(testPatches("noise", 6)), ...stateFeeds(testParameters(network)) };
   const [one, two] = await Promise.all([1, 2].map(async (threads) => (await startRunner(t, threads))(model, feeds)));
   assert.deepEqual(one, two);
@@ -142,8 +145,8 @@ testBothNetworks("takes the same step, bit for bit, on one thread and on two", a
 
 test("refuses a batch of nothing and a negative decay", () => {
   const refused = { name: "DomainError", reason: "TRAINING_OPTIONS_INVALID" };
-  assert.throws(() => trainingGraph(NETWORKS.other, { batchSize: 0, weightDecay: 0 }), refused);
-  assert.throws(() => trainingGraph(NETWORKS.other, { batchSize: 1, weightDecay: -1 }), refused);
+  assert.throws(() => trainingGraph(NETWORKS.other, { optimizer: "adam", batchSize: 0, weightDecay: 0 }), refused);
+  assert.throws(() => trainingGraph(NETWORKS.other, { optimizer: "adam", batchSize: 1, weightDecay: -1 }), refused);
 });
 
 test("moves ReLUs behind the pool that follows them, and nothing else", () => {

@@ -52,9 +52,40 @@ test("every patient is tested in exactly one fold, lists are balanced, and nothi
 });
 
 test("is a function of the set of images and the seed", () => {
-  const images = cohort(3, 1, 4, 1, 5, 9, 2, 6);
+  const images = cohort(3, 3, 4, 4, 5, 5, 2, 2);
   assert.deepEqual(splitFolds([...images].reverse(), 4, 1), splitFolds(images, 4, 1));
   assert.notDeepEqual(splitFolds(images, 4, 2), splitFolds(images, 4, 1));
+});
+
+test("sets aside the fewest patients that have images enough, and of those the fewest images", () => {
+  const sizes = fc.array(fc.integer({ min: 1, max: 7 }), { minLength: 4, maxLength: 12 });
+  fc.assert(
+    fc.property(sizes, fc.integer(), (imagesPerPatient, seed) => {
+      const images = cohort(...imagesPerPatient);
+      fc.pre(images.length >= 26);
+      for (const { train, validation } of splitFolds(images, 2, seed)) {
+        const sizesIn = (list: readonly string[]) => [...patientsIn(images, list)].map((p) => imagesPerPatient[p]!);
+        const [aside, left] = [sizesIn(validation), sizesIn(train)];
+        const enough = subsets([...aside, ...left]).filter((set) => sum(set) >= 5);
+        const fewest = Math.min(...enough.map((set) => set.length));
+        assert.equal(aside.length, fewest);
+        assert.equal(sum(aside), Math.min(...enough.filter((set) => set.length === fewest).map(sum)));
+      }
+    }),
+    { numRuns: 60 },
+  );
+});
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+const subsets = (values: readonly number[]): number[][] =>
+  Array.from({ length: 2 ** values.length }, (_, mask) => values.filter((_value, i) => (mask >> i) & 1));
+
+test("equal choices are made by the seed", () => {
+  const images = cohort(...new Array(12).fill(6));
+  const chosen = (seed: number) => splitFolds(images, 2, seed).map(({ validation }) => validation);
+  assert.notDeepEqual(chosen(1), chosen(2));
+  const indices = (seed: number) => chosen(seed).flatMap((list) => [...patientsIn(images, list)]);
+  assert.ok(new Set(Array.from({ length: 20 }, (_, seed) => indices(seed)).flat()).size > 6);
 });
 
 test("with 20 test patients the first 10 images of the test list, extended to whole patients, validate", () => {
@@ -111,6 +142,8 @@ test("finds every kind of leak", () => {
   isLeak({ train: [...first.train, first.test[0]!] }, "train and test");
   isLeak({ train: [...first.train, first.validation[0]!] }, "train and validation");
   isLeak({ validation: [...first.validation, first.reported[0]!] }, "validation and reported");
+  isLeak({ reported: [...first.reported, first.train[0]!] }, "train and reported");
+  isLeak({ test: first.test.slice(1) }, first.test[0]!, "not tested");
   isLeak({ test: [...first.test, "stranger"] }, "stranger");
   isLeak({ train: [], validation: [], test: images.map(({ imageId }) => imageId) }, "tested in folds 1 and 2");
   assert.throws(() => checkFolds(images, [first]), refusal("PATIENT_LEAK", "in no fold"));

@@ -34,8 +34,8 @@ interface Patient {
 }
 
 /**
- * Returns `count` folds: every patient is in the test list of exactly one, the lists balanced by number of images, all a function of
- * the images and the seed. Throws DomainError TOO_FEW_PATIENTS where the patients cannot fill the folds and their validation sets,
+ * Returns `count` folds: every patient is in the test list of exactly one, the lists balanced by number of images, and validation takes as few
+ * patients from the training side as it can; all a function of the images and the seed. Throws DomainError TOO_FEW_PATIENTS where the patients cannot fill the folds and their validation sets,
  * SAME_IMAGE_TWO_PATIENTS and IMAGE_TWICE where an image id repeats.
  */
 export const splitFolds = (images: readonly PatientImage[], count: number, seed: number | string): Fold[] => {
@@ -83,18 +83,35 @@ const makeFold = (fold: number, testPatients: Patient[], others: Patient[], rand
   return { fold, train, validation: imagesOf(aside), test, reported: [...test] };
 };
 
-/** Patients in random order until there are images enough; where that would take all, all but the one with the fewest images. */
+/**
+ * The smallest set of patients with images enough, for each is one less to learn from: the fewest patients, of such sets the fewest images,
+ * of equals one by the seed. Undefined where that is all of them.
+ *
+ * Exact, as a knapsack: of the sets that are not enough yet, one for each number of patients and of images will do.
+ */
 const setAside = (patients: readonly Patient[], random: Random): Patient[] | undefined => {
   const shuffled = [...patients];
   random.shuffle(shuffled);
-  const isEnough = (chosen: readonly Patient[]) => imagesOf(chosen).length >= MIN_VALIDATION_IMAGES;
-  for (let taken = 1; taken < shuffled.length; taken++) {
-    const chosen = shuffled.slice(0, taken);
-    if (isEnough(chosen)) return chosen;
+  const growing: PatientSet[] = [{ patients: [], images: 0 }];
+  let best: PatientSet | undefined;
+  for (const patient of shuffled) {
+    for (const set of [...growing]) {
+      const larger = { patients: [...set.patients, patient], images: set.images + patient.images.length };
+      if (larger.images >= MIN_VALIDATION_IMAGES) {
+        if (best === undefined || compareSizes(larger, best) < 0) best = larger;
+      } else if (growing.every((known) => compareSizes(known, larger) !== 0)) growing.push(larger);
+    }
   }
-  const chosen = [...shuffled].sort((a, b) => b.images.length - a.images.length).slice(0, -1);
-  return isEnough(chosen) ? chosen : undefined;
+  return best !== undefined && best.patients.length < patients.length ? best.patients : undefined;
 };
+
+interface PatientSet {
+  readonly patients: Patient[];
+  readonly images: number;
+}
+
+const compareSizes = (a: PatientSet, b: PatientSet): number =>
+  a.patients.length - b.patients.length || a.images - b.images;
 
 /** The patients with most images first, each to the fold that has the fewest images so far; equal patients in random order. */
 const dealPatients = (patients: readonly Patient[], count: number, random: Random): Patient[][] => {
@@ -132,8 +149,8 @@ const groupByPatient = (images: readonly PatientImage[]): Patient[] => {
 const imagesOf = (patients: readonly Patient[]): string[] => patients.flatMap(({ images }) => images).sort();
 
 /**
- * Checks that no patient is in two of a fold's train, validation and reported lists, nor in train and test, and that every patient is
- * tested in exactly one fold. Throws DomainError PATIENT_LEAK (failedPrecondition) that names the patient and the lists.
+ * Checks that no patient is in two of a fold's train, validation and reported lists, nor in train and test, that what is reported is of
+ * the test list, and that every patient is tested in exactly one fold. Throws DomainError PATIENT_LEAK (failedPrecondition) that names the patient and the lists.
  */
 export const checkFolds = (images: readonly PatientImage[], folds: readonly Fold[]): void => {
   const patientOf = new Map(images.map(({ imageId, patient }) => [imageId, patient]));
@@ -155,6 +172,7 @@ export const checkFolds = (images: readonly PatientImage[], folds: readonly Fold
     };
     const mustNotMeet = [
       ["train", "test"],
+      ["train", "reported"],
       ["train", "validation"],
       ["validation", "reported"],
     ] as const;
@@ -162,6 +180,9 @@ export const checkFolds = (images: readonly PatientImage[], folds: readonly Fold
       const shared = [...lists[one]].find((patient) => lists[other].has(patient));
       if (shared !== undefined) throw leak(`patient ${shared} is in both ${one} and ${other} of fold ${fold}`);
     }
+    const tested = new Set(test);
+    const stranger = reported.find((imageId) => !tested.has(imageId));
+    if (stranger !== undefined) throw leak(`image "${stranger}" is reported but not tested in fold ${fold}`);
     for (const patient of lists.test) {
       if (testedIn.has(patient))
         throw leak(`patient ${patient} is tested in folds ${testedIn.get(patient)} and ${fold}`);

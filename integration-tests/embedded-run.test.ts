@@ -73,7 +73,7 @@ test("the seven steps in one process, and what they trained applied to new image
       report.patches.map(({ byClass }) => byClass.length),
       [2, 3, 3, 3],
     );
-    assert.equal(report.patches[0]?.patches, PATIENTS * 2 * 1150 * 2);
+    assert.equal(report.patches[0]?.patches, PATIENTS * 2 * 2750 * 2);
     for (const { lower, upper, final } of [report.thresholds, report.greedy, ...report.tradeoff]) {
       assert.deepEqual([lower.length, upper.length, final.length], [4, 4, 4]);
     }

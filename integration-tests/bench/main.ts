@@ -2,16 +2,21 @@
 import { availableParallelism, cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { cascade } from "./cascade.ts";
+import { database } from "./database.ts";
 import { dense } from "./dense.ts";
 import { extraction } from "./extraction.ts";
 import { type Benchmark, measure, type Result, type Spread } from "./measure.ts";
 import { training } from "./training.ts";
 
 /** A new one is a file beside these and an entry here. */
-const BENCHMARKS: readonly Benchmark[] = [dense, extraction, training, cascade];
+const BENCHMARKS: readonly Benchmark[] = [dense, extraction, training, cascade, database];
 
 const { values, positionals } = parseArgs({
-  options: { json: { type: "boolean", default: false }, rounds: { type: "string", default: "7" } },
+  options: {
+    json: { type: "boolean", default: false },
+    peers: { type: "boolean", default: false },
+    rounds: { type: "string", default: "7" },
+  },
   allowPositionals: true,
 });
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -27,12 +32,15 @@ function table(results: readonly Result[]): string[] {
     head("ratios"),
     ...results.flatMap(({ ratios }) => ratios.map((ratio) => row(ratio.name, ratio, "x"))),
     "",
-    head("rates"),
+    head("rates and peaks"),
     ...results.flatMap(({ name, unit, rates }) => rates.map((rate) => row(`${name}: ${rate.name}`, rate, `${unit}/s`))),
+    ...results.flatMap(({ name, peaks }) => peaks.map((peak) => row(`${name}: ${peak.name}, peak`, peak, "MB"))),
   ];
 }
 
-const chosen = BENCHMARKS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+const chosen = BENCHMARKS.filter(({ name, onlyByName }) =>
+  positionals.length === 0 ? onlyByName !== true : positionals.includes(name),
+);
 const rounds = Math.max(1, Math.floor(Number(values.rounds)) || 1);
 if (chosen.length === 0) {
   tell(`bench: Cannot find "${positionals.join(", ")}"; there are ${BENCHMARKS.map(({ name }) => name).join(", ")}`);
@@ -42,7 +50,7 @@ if (chosen.length === 0) {
   const results: Result[] = [];
   for (const benchmark of chosen) {
     tell(`${benchmark.name}: ${rounds} rounds`);
-    results.push(await measure(benchmark, rounds));
+    results.push(await measure(benchmark, rounds, values));
   }
   if (values.json) print(JSON.stringify({ machine, results }, undefined, 2));
   else for (const line of [machine, "", ...table(results)]) print(line);

@@ -16,12 +16,17 @@ test("ratios are taken within a round, the first round does not count, and the b
     ratios: [
       { name: "a / b", of: "a", to: "b", by: "rate" },
       { name: "a's share", of: "a", to: "b", by: "seconds" },
+      { name: "a's memory", of: "a", to: "b", by: "peak" },
     ],
     open: async () => ({
       // every round is slower than the one before, and b always takes twice as long for half as much
       round: async (n) => {
         seen.push(n);
-        return { a: { amount: 10, seconds: n + 1 }, b: { amount: 5, seconds: 2 * (n + 1) } };
+        return {
+          a: { amount: 10, seconds: n + 1, peakBytes: 3e6 },
+          b: { amount: 5, seconds: 2 * (n + 1), peakBytes: 6e6 },
+          c: { amount: 1, seconds: 1 },
+        };
       },
       close: async () => {
         isClosed = true;
@@ -34,12 +39,21 @@ test("ratios are taken within a round, the first round does not count, and the b
   assert.deepEqual(result.ratios, [
     { name: "a / b", median: 4, least: 4, most: 4 },
     { name: "a's share", median: 0.5, least: 0.5, most: 0.5 },
+    { name: "a's memory", median: 0.5, least: 0.5, most: 0.5 },
   ]);
   assert.deepEqual(
     result.rates.map(({ name, median }) => [name, median]),
     [
       ["a", 10 / 3],
       ["b", 5 / 6],
+      ["c", 1],
+    ],
+  );
+  assert.deepEqual(
+    result.peaks.map(({ name, median }) => [name, median]),
+    [
+      ["a", 3],
+      ["b", 6],
     ],
   );
 });

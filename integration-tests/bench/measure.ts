@@ -4,6 +4,8 @@
 export interface Timing {
   readonly amount: number;
   readonly seconds: number;
+  /** The most memory that was resident, where it runs in a process of its own. */
+  readonly peakBytes?: number;
 }
 
 /** A benchmark that is ready to run. */
@@ -13,12 +15,18 @@ export interface OpenBenchmark {
   close(): Promise<void>;
 }
 
-/** `of` over `to`: of their rates (how many times as fast), or of their seconds (what one costs beside the other). */
+/** What whoever runs benchmarks may choose. */
+export interface BenchmarkOptions {
+  /** Compare with other software too, where there is any; it is installed on first use. */
+  readonly peers: boolean;
+}
+
+/** `of` over `to`: of their rates (how many times as fast), of their seconds (what one costs beside the other) or of their peaks of memory. */
 export interface Ratio {
   readonly name: string;
   readonly of: string;
   readonly to: string;
-  readonly by: "rate" | "seconds";
+  readonly by: "rate" | "seconds" | "peak";
 }
 
 export interface Benchmark {
@@ -26,7 +34,9 @@ export interface Benchmark {
   /** Of amounts: "kpixel". */
   readonly unit: string;
   readonly ratios: readonly Ratio[];
-  open(): Promise<OpenBenchmark>;
+  /** Too large to be run unless it is named. */
+  readonly onlyByName?: boolean;
+  open(options: BenchmarkOptions): Promise<OpenBenchmark>;
 }
 
 /** A middle value with the range it was seen in. */
@@ -42,6 +52,8 @@ export interface Result {
   readonly rounds: number;
   readonly ratios: readonly (Spread & { readonly name: string })[];
   readonly rates: readonly (Spread & { readonly name: string })[];
+  /** Megabytes, of the works that say. */
+  readonly peaks: readonly (Spread & { readonly name: string })[];
 }
 
 /** Returns how long work took, for the amount that it says it did. */
@@ -59,26 +71,37 @@ export function spread(values: readonly number[]): Spread {
   return { median, least: sorted[0]!, most: sorted.at(-1)! };
 }
 
-/** Runs one round that does not count, then the rounds. A ratio is taken within each round, so that a busy spell touches both sides. */
-export async function measure({ name, unit, ratios, open }: Benchmark, rounds: number): Promise<Result> {
-  const benchmark = await open();
+/** Runs one round that does not count, then the rounds. Ratios of works that did not run are left out; a ratio is taken within each round, so that a busy spell touches both sides. */
+export async function measure(
+  { name, unit, ratios, open }: Benchmark,
+  rounds: number,
+  options: BenchmarkOptions = { peers: false },
+): Promise<Result> {
+  const benchmark = await open(options);
   try {
     const timings: Readonly<Record<string, Timing>>[] = [];
     await benchmark.round(0);
     for (let n = 1; n <= rounds; n++) timings.push(await benchmark.round(n));
-    const rate = ({ amount, seconds }: Timing): number => amount / seconds;
+    const figure = {
+      rate: ({ amount, seconds }: Timing) => amount / seconds,
+      seconds: ({ seconds }: Timing) => seconds,
+      peak: ({ peakBytes }: Timing) => (peakBytes ?? Number.NaN) / 1e6,
+    };
     const works = Object.keys(timings[0] ?? {});
     return {
       name,
       unit,
       rounds,
-      ratios: ratios.map(({ name: ratio, of, to, by }) => {
-        const values = timings.map((round) =>
-          by === "rate" ? rate(round[of]!) / rate(round[to]!) : round[of]!.seconds / round[to]!.seconds,
-        );
-        return { name: ratio, ...spread(values) };
-      }),
-      rates: works.map((work) => ({ name: work, ...spread(timings.map((round) => rate(round[work]!))) })),
+      ratios: ratios
+        .filter(({ of, to }) => works.includes(of) && works.includes(to))
+        .map(({ name: ratio, of, to, by }) => {
+          const values = timings.map((round) => figure[by](round[of]!) / figure[by](round[to]!));
+          return { name: ratio, ...spread(values) };
+        }),
+      rates: works.map((work) => ({ name: work, ...spread(timings.map((round) => figure.rate(round[work]!))) })),
+      peaks: works
+        .filter((work) => timings[0]?.[work]?.peakBytes !== undefined)
+        .map((work) => ({ name: work, ...spread(timings.map((round) => figure.peak(round[work]!))) })),
     };
   } finally {
     await benchmark.close();

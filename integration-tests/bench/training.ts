@@ -1,18 +1,40 @@
-/** @file Training steps as the worker takes them, against the forward pass of the same batch alone. */
-
+/**
+ * @file Training steps: the whole trainer, its graph alone in both variants, the forward pass of the same batch, and with `--peers` PyTorch
+ * on the same network, batch and bytes, everything on as many threads.
+ */
 import { PATCH_BYTES } from "../../services/lib/method/patches.ts";
 import { createRandom } from "../../services/lib/method/random.ts";
 import { DEFAULT_NETWORK } from "../../services/lib/network/network-description.ts";
+import { initialParameters } from "../../services/lib/network/parameters.ts";
+import { trainingGraph } from "../../services/lib/network/training-graph.ts";
 import { RECORD_BYTES } from "../../services/lib/patches/records.ts";
-import { openRuntime } from "../../services/lib/runtime/runtime.ts";
+import { openRuntime, type Runtime } from "../../services/lib/runtime/runtime.ts";
+import type { Tensor } from "../../services/lib/runtime/tensor.ts";
 import { openBatchFeed } from "../../services/training/batch-feed.ts";
-import { trainNetwork } from "../../services/training/training-run.ts";
+import { type RunSettings, trainNetwork } from "../../services/training/training-run.ts";
 import { seededModel } from "../seeded-models.ts";
-import { type Benchmark, timed } from "./measure.ts";
+import { type Benchmark, type Timing, timed } from "./measure.ts";
+import { type PytorchPeer, startPytorch } from "./peers/pytorch.ts";
 
 const BATCH = 128;
 const STEPS = 10;
 const PATCHES = 1024;
+const THREADS = 2;
+
+const SETTINGS: RunSettings = {
+  network: DEFAULT_NETWORK,
+  iterations: STEPS,
+  batchSize: BATCH,
+  learningRate: 0.003,
+  rateSchedule: "constant",
+  optimizer: "adagrad",
+  initialAccumulator: 0.1,
+  weightDecay: 0.004,
+  averagedSteps: 0,
+  seed: 1,
+  classWeights: Float32Array.of(1, 1, 1),
+  channelMeans: Float32Array.of(190, 150, 190),
+};
 
 /** Records of random pixels: how long a step takes does not depend on them. */
 function randomRecords(): Uint8Array {
@@ -22,12 +44,48 @@ function randomRecords(): Uint8Array {
   return records;
 }
 
+/** Returns what takes steps of a training graph on one batch. */
+async function openGraph(runtime: Runtime, channelBlock: number) {
+  const { batchSize, weightDecay, optimizer, learningRate } = SETTINGS;
+  const session = await runtime.session(
+    trainingGraph(DEFAULT_NETWORK, { batchSize, weightDecay, optimizer, channelBlock }),
+  );
+  const records = randomRecords();
+  const patches = new Uint8Array(BATCH * PATCH_BYTES).map((_, i) => records[i + 1]!);
+  const parameters = initialParameters(DEFAULT_NETWORK, 1);
+  const float32 = (data: Float32Array, ...dims: number[]): Tensor => ({ type: "float32", dims, data });
+  const feeds = {
+    patches: { type: "uint8", dims: [BATCH, 3, 32, 32], data: patches },
+    labels: { type: "int32", dims: [BATCH], data: Int32Array.from({ length: BATCH }, (_, i) => i % 3) },
+    classWeights: float32(SETTINGS.classWeights, 3),
+    channelMeans: float32(SETTINGS.channelMeans, 3),
+    learningRate: float32(Float32Array.of(learningRate)),
+    parameters: float32(parameters, parameters.length),
+    accumulators: float32(new Float32Array(parameters.length).fill(0.1), parameters.length),
+  } as const;
+  return async (): Promise<void> => {
+    for (let step = 0; step < STEPS; step++) await session.run(feeds);
+  };
+}
+
+const byPytorch = async (peer: PytorchPeer, graphOnly: boolean): Promise<Timing> => ({
+  amount: STEPS,
+  seconds: await peer.steps(STEPS, graphOnly),
+});
+
 export const training: Benchmark = {
   name: "training",
   unit: "step",
-  ratios: [{ name: "a step takes / its forward pass", of: "steps", to: "forward passes", by: "seconds" }],
-  open: async () => {
-    const runtime = await openRuntime({ workers: 1, threadsPerWorker: 1, device: "cpu" });
+  ratios: [
+    { name: "a step takes / its forward pass", of: "graph", to: "forward passes", by: "seconds" },
+    { name: "graph / portable graph", of: "graph", to: "portable graph", by: "rate" },
+    { name: "graph / PyTorch's, typical", of: "graph", to: "PyTorch's graph, typical", by: "rate" },
+    { name: "graph / PyTorch's, best", of: "graph", to: "PyTorch's graph, best", by: "rate" },
+    { name: "trainer / PyTorch, typical", of: "trainer", to: "PyTorch, typical", by: "rate" },
+    { name: "trainer / PyTorch, best", of: "trainer", to: "PyTorch, best", by: "rate" },
+  ],
+  open: async ({ peers }) => {
+    const runtime = await openRuntime({ workers: 1, threadsPerWorker: THREADS, device: "cpu" });
     const source = {
       records: randomRecords(),
       classOfLabel: [0, 1, 2],
@@ -36,34 +94,42 @@ export const training: Benchmark = {
       stainJitter: 0,
     };
     const { batch, stop } = openBatchFeed(source, STEPS);
+    const graph = await openGraph(runtime, runtime.channelBlock);
+    const portable = await openGraph(runtime, 0);
     const forward = await runtime.session(seededModel(1, 1, 1, DEFAULT_NETWORK).onnx);
-    const settings = {
-      network: DEFAULT_NETWORK,
-      iterations: STEPS,
-      batchSize: BATCH,
-      learningRate: 0.003,
-      rateSchedule: "constant" as const,
-      optimizer: "adagrad" as const,
-      initialAccumulator: 0.1,
-      weightDecay: 0.004,
-      averagedSteps: 0,
-      seed: 1,
-      classWeights: Float32Array.of(1, 1, 1),
-      channelMeans: Float32Array.of(190, 150, 190),
-    };
-    const checkpoint = { state: undefined, save: async () => undefined, remove: async () => undefined };
-    const signal = new AbortController().signal;
-    const rest = { accuracyOf: async () => 0, report: async () => undefined };
-    const train = () => trainNetwork({ runtime, checkpoint, batch, signal, ...rest }, settings);
+    const data = new Uint8Array(BATCH * PATCH_BYTES);
     const passForward = async (): Promise<void> => {
-      for (let step = 0; step < STEPS; step++) {
-        const data = (await batch(step)).patches.subarray(0, BATCH * PATCH_BYTES);
+      for (let step = 0; step < STEPS; step++)
         await forward.run({ patches: { type: "uint8", dims: [BATCH, 3, 32, 32], data } });
-      }
     };
+    const checkpoint = { state: undefined, save: async () => undefined };
+    const context = { runtime, checkpoint, batch, signal: new AbortController().signal };
+    const silent = { accuracyOf: async () => 0, report: async () => undefined };
+    /** As the trainer measures itself: without opening its session, which a run does once. */
+    const train = async (): Promise<Timing> => {
+      const { stepsPerSecond } = await trainNetwork({ ...context, ...silent }, SETTINGS);
+      return { amount: STEPS, seconds: STEPS / stepsPerSecond };
+    };
+    const kinds = peers ? (["typical", "best"] as const) : [];
+    const running = await Promise.all(
+      kinds.map(async (kind) => ({ kind, peer: await startPytorch(kind, THREADS, DEFAULT_NETWORK, BATCH) })),
+    );
     return {
-      round: async () => ({ steps: await timed(STEPS, train), "forward passes": await timed(STEPS, passForward) }),
+      round: async () => {
+        const timings: Record<string, Timing> = {
+          trainer: await train(),
+          graph: await timed(STEPS, graph),
+          "portable graph": await timed(STEPS, portable),
+          "forward passes": await timed(STEPS, passForward),
+        };
+        for (const { kind, peer } of running) {
+          timings[`PyTorch, ${kind}`] = await byPytorch(peer, false);
+          timings[`PyTorch's graph, ${kind}`] = await byPytorch(peer, true);
+        }
+        return timings;
+      },
       close: async () => {
+        for (const { peer } of running) peer.close();
         await stop();
         await runtime.close();
       },

@@ -1,13 +1,15 @@
 /** @file Builds the databases of one fold and level in a scratch folder, and stores them file by file. */
+import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { createRandom } from "../lib/method/random.ts";
 import { objectKey } from "../lib/objects/object-key.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
-import { type NamedPatch, parseList } from "../lib/patches/patch-names.ts";
-import { readShard } from "../lib/patches/patch-shard.ts";
+import { type Patch, readShard } from "../lib/patches/patch-shard.ts";
 import {
   BuildRecord,
   type BuildRecord_RecordFile,
@@ -20,12 +22,15 @@ import { PATCH_SET } from "../lib/service/document-kinds.ts";
 import { encode, readDocument, readRecord } from "../lib/service/documents.ts";
 import type { UnitHandler } from "../lib/service/jobs/worker.ts";
 import { DATABASE_TOPIC } from "./build.ts";
-import { channelMeans, databaseKey, meanImage, meanPatch, writeLevelDb } from "./caffe-database.ts";
-import { type RecordFile, writeRecords } from "./record-file.ts";
+import { channelMeans, meanImage, meanPatch, writeLevelDb } from "./caffe-database.ts";
+import { openList } from "./list-file.ts";
+import { writeRecords } from "./record-file.ts";
 
 export interface BuildWorkerContext {
   readonly objects: ObjectStore;
 }
+
+const PIECE_BYTES = 2 ** 20;
 
 /** The network's class of each label in lists and databases: level 1 knows no mixed. */
 const classesOfLabels = (level: number): number[] => (level === 1 ? [0, 2] : [0, 1, 2]);
@@ -36,82 +41,95 @@ export const buildWorker = (ctx: BuildWorkerContext): UnitHandler<BuildTask> => 
   members: 1,
   codec: BuildTask,
   handle: async (task, unit) => {
-    const { fold, level } = task;
-    const scratch = await mkdtemp(join(tmpdir(), "radhical-build-"));
-    try {
-      const prefix = objectKey("databases", contentId(encode(BuildTask, task)));
-      const loadShard = await shardLoader(ctx, task, unit.progress);
-      const build = async (part: "train" | "test", listKey: string, shuffled: boolean): Promise<Built> => {
-        const patches = parseList(Buffer.from(await ctx.objects.get(listKey)).toString());
-        const records = await writeRecords(join(scratch, `${part}.records`), patches, loadShard);
-        await unit.progress();
-        const name = `DB_${part}_${fold}_${level}`;
-        const keys = databaseKeys(patches, shuffled ? `${task.seed}-${fold}-${level}` : undefined);
-        await writeLevelDb(join(scratch, name), records.path, keys, unit.progress);
-        await unit.progress();
-        const file = await storeRecords(ctx, prefix, task, part, patches, records);
-        return { file, stored: await storeFolder(ctx, prefix, scratch, name), records };
-      };
-      const train = await build("train", task.trainKey, true);
-      const test = await build("test", task.testKey, false);
-      await unit.progress();
-      const mean = await meanPatch(train.records.path);
+    const { fold, level, seed } = task;
+    const prefix = objectKey("databases", contentId(encode(BuildTask, task)));
+    const parts = {
+      ctx,
+      task,
+      prefix,
+      progress: unit.progress,
+      loadShard: await shardLoader(ctx, task, unit.progress),
+    };
+    const test = await inScratch((scratch) => buildPart(parts, scratch, "test", task.testKey, undefined));
+    return inScratch(async (scratch) => {
+      const train = await buildPart(parts, scratch, "train", task.trainKey, `${seed}-${fold}-${level}`);
+      const mean = await meanPatch(train.localPath);
       const meanFile = {
         path: `DB_train_w32_${fold}_${level}.binaryproto`,
         key: objectKey(prefix, "mean.binaryproto"),
       };
       await ctx.objects.put(meanFile.key, meanImage(mean), { ifAbsent: true });
       return encode(BuildRecord, {
-        train: train.file,
-        test: test.file,
+        train: train.records,
+        test: test.records,
         channelMeans: [...channelMeans(mean)].map(Math.fround),
-        files: [...train.stored, ...test.stored, meanFile],
+        files: [...train.files, ...test.files, meanFile],
       });
-    } finally {
-      await rm(scratch, { recursive: true, force: true });
-    }
+    });
   },
 });
 
-interface Built {
-  readonly file: BuildRecord_RecordFile;
-  readonly stored: readonly StoredFile[];
-  readonly records: RecordFile;
+/** A scratch folder takes twice a database's size, so that there is one at a time. */
+async function inScratch<T>(use: (folder: string) => Promise<T>): Promise<T> {
+  const scratch = await mkdtemp(join(tmpdir(), "radhical-build-"));
+  try {
+    return await use(scratch);
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
 }
 
+interface BuildParts {
+  readonly ctx: BuildWorkerContext;
+  readonly task: BuildTask;
+  /** Of what the task stores. */
+  readonly prefix: string;
+  readonly loadShard: (imageId: string) => Promise<readonly Patch[]>;
+  readonly progress: () => Promise<void>;
+}
+
+interface BuiltPart {
+  readonly records: BuildRecord_RecordFile;
+  readonly files: readonly StoredFile[];
+  /** The record file on the local disk. */
+  readonly localPath: string;
+}
+
+/** Builds and stores the record file and the LevelDB of one side, this shuffled if there is a seed. */
+async function buildPart(
+  { ctx, task, prefix, loadShard, progress }: BuildParts,
+  scratch: string,
+  part: "train" | "test",
+  listKey: string,
+  shuffleSeed: string | undefined,
+): Promise<BuiltPart> {
+  const { fold, level } = task;
+  const list = openList(await ctx.objects.get(listKey));
+  const file = await writeRecords(join(scratch, `${part}.records`), list, loadShard);
+  await progress();
+  const name = `DB_${part}_${fold}_${level}`;
+  const order = Uint32Array.from({ length: list.length }, (_, i) => i);
+  if (shuffleSeed !== undefined) createRandom("database", shuffleSeed).shuffle(order);
+  await writeLevelDb(join(scratch, name), file.path, order, (record) => list.at(record).name, progress);
+  const key = objectKey(prefix, `${part}.records`);
+  const { path, size, sha256 } = file;
+  await ctx.objects.put(key, { stream: readFile(path, progress), size, sha256 }, { ifAbsent: true });
+  const classOfLabel = classesOfLabels(level);
+  const byLabel = classOfLabel.map((_, label) => BigInt(file.byLabel[label]!));
+  const database = { fold, level, part, patches: BigInt(list.length), recordsSha256: sha256, byLabel, classOfLabel };
+  const files = await storeFolder(ctx, prefix, join(scratch, name), progress);
+  return { records: { key, database }, files, localPath: path };
+}
+
+/** Returns what loads the patches of an image. */
 async function shardLoader(ctx: BuildWorkerContext, { patchSetId, level }: BuildTask, progress: () => Promise<void>) {
   const { members } = await readDocument(ctx.objects, PATCH_SET, patchSetId);
   const recordKeys = new Map(members.map(({ imageId, recordKey }) => [imageId, recordKey]));
-  return async (imageId: string) => {
+  return async (imageId: string): Promise<readonly Patch[]> => {
     await progress();
     const { levels } = await readRecord(ctx.objects, ExtractRecord, recordKeys.get(imageId) ?? "");
     const shardKey = levels.find((entry) => entry.level === level)?.shardKey ?? "";
     return readShard(await ctx.objects.get(shardKey));
-  };
-}
-
-/** Keys in list order; shuffled, the patch at place i of the list has another place, a function of the seed, in the database. */
-function databaseKeys(patches: readonly NamedPatch[], shuffleSeed: string | undefined): string[] {
-  const places = Uint32Array.from({ length: patches.length }, (_, i) => i);
-  if (shuffleSeed !== undefined) createRandom("database", shuffleSeed).shuffle(places);
-  return patches.map(({ name }, i) => databaseKey(places[i]!, name));
-}
-
-async function storeRecords(
-  ctx: BuildWorkerContext,
-  prefix: string,
-  { fold, level }: BuildTask,
-  part: "train" | "test",
-  patches: readonly NamedPatch[],
-  { path, size, sha256 }: RecordFile,
-): Promise<BuildRecord_RecordFile> {
-  const key = objectKey(prefix, `${part}.records`);
-  await ctx.objects.put(key, { stream: createReadStream(path), size, sha256 }, { ifAbsent: true });
-  const classOfLabel = classesOfLabels(level);
-  const byLabel = classOfLabel.map((_, label) => BigInt(patches.filter((patch) => patch.label === label).length));
-  return {
-    key,
-    database: { fold, level, part, patches: BigInt(patches.length), recordsSha256: sha256, byLabel, classOfLabel },
   };
 }
 
@@ -122,15 +140,31 @@ async function storeRecords(
 async function storeFolder(
   ctx: BuildWorkerContext,
   prefix: string,
-  scratch: string,
-  name: string,
+  folder: string,
+  progress: () => Promise<void>,
 ): Promise<StoredFile[]> {
   const files: StoredFile[] = [];
-  const attempt = contentId(scratch, name);
-  for (const file of (await readdir(join(scratch, name))).sort()) {
+  const [name, attempt] = [basename(folder), contentId(folder)];
+  for (const file of (await readdir(folder)).sort()) {
     const key = objectKey(prefix, name, attempt, file);
-    await ctx.objects.put(key, await readFile(join(scratch, name, file)));
+    const path = join(folder, file);
+    // Read twice, for a body's hash is known before its first byte is sent.
+    const hash = createHash("sha256");
+    await pipeline(readFile(path, progress), hash);
+    const { size } = await stat(path);
+    await ctx.objects.put(key, { stream: readFile(path, progress), size, sha256: hash.digest("hex") });
     files.push({ path: `${name}/${file}`, key });
   }
   return files;
+}
+
+/** Returns a local file's bytes as they are asked for, and tells that work advances: a database can take minutes to store. */
+function readFile(path: string, progress: () => Promise<void>): Readable {
+  const pieces = async function* (): AsyncGenerator<Uint8Array, void, undefined> {
+    for await (const piece of createReadStream(path, { highWaterMark: PIECE_BYTES })) {
+      yield piece;
+      await progress();
+    }
+  };
+  return Readable.from(pieces(), { objectMode: false });
 }

@@ -8,7 +8,7 @@ import { DomainError } from "../lib/errors.ts";
 import { createRandom } from "../lib/method/random.ts";
 import { RECORD_BYTES, recordAt } from "../lib/patches/records.ts";
 import { BlobProto, Datum } from "../lib/proto/third_party/caffe/caffe.ts";
-import { channelMeans, databaseKey, meanImage, meanPatch, writeLevelDb } from "./caffe-database.ts";
+import { channelMeans, meanImage, meanPatch, writeLevelDb } from "./caffe-database.ts";
 
 const PLANE = 1024;
 const COUNT = 1203; // more than one batch
@@ -28,35 +28,42 @@ const stored = async (t: TestContext, bytes: Uint8Array) => {
   return { path, database: join(folder, "DB_train_1_1") };
 };
 
-const keysOf = (count: number) => Array.from({ length: count }, (_, i) => databaseKey(i, `image_${COUNT - i}_90`));
+const inFileOrder = (count: number) => Uint32Array.from({ length: count }, (_, i) => i);
+const nameOf = (record: number) => `image_${COUNT - record}_90`;
 const plane = (data: Uint8Array, channel: number) => [...data.subarray(channel * PLANE, (channel + 1) * PLANE)];
 const hasReason = (reason: string) => (thrown: unknown) => thrown instanceof DomainError && thrown.reason === reason;
 
-test("writes one Datum per record under convert_imageset's keys", async (t) => {
+test("writes a Datum for each place under convert_imageset's keys, in file order or any other", async (t) => {
   const bytes = records(COUNT);
   const { path, database } = await stored(t, bytes);
-  await writeLevelDb(database, path, keysOf(COUNT));
-  const level = new ClassicLevel<string, Uint8Array>(database, { valueEncoding: "view", createIfMissing: false });
-  t.after(() => level.close());
-  const entries = await level.iterator().all();
-  assert.equal(entries.length, COUNT);
-  assert.equal(entries[1]![0], `00000001_image_${COUNT - 1}_90`);
-  for (const [index, [key, value]] of entries.entries()) {
-    assert.equal(key, `${String(index).padStart(8, "0")}_image_${COUNT - index}_90`);
-    const datum = Datum.decode(value);
-    const record = recordAt(bytes, index);
-    assert.deepEqual([datum.channels, datum.height, datum.width, datum.label], [3, 32, 32, record.label]);
-    if (index % 100 !== 0) continue;
-    for (const channel of [0, 1, 2]) assert.deepEqual(plane(datum.data!, 2 - channel), plane(record.pixels, channel));
+  const shuffled = inFileOrder(COUNT);
+  createRandom("order").shuffle(shuffled);
+  for (const [n, order] of [inFileOrder(COUNT), shuffled].entries()) {
+    const folder = `${database}-${n}`;
+    await writeLevelDb(folder, path, order, nameOf);
+    const level = new ClassicLevel<string, Uint8Array>(folder, { valueEncoding: "view", createIfMissing: false });
+    const entries = await level.iterator().all();
+    await level.close();
+    assert.equal(entries.length, COUNT);
+    if (n === 0) assert.equal(entries[1]![0], `00000001_image_${COUNT - 1}_90`);
+    for (const [place, [key, value]] of entries.entries()) {
+      assert.equal(key, `${String(place).padStart(8, "0")}_${nameOf(order[place]!)}`);
+      const datum = Datum.decode(value);
+      const record = recordAt(bytes, order[place]!);
+      assert.deepEqual([datum.channels, datum.height, datum.width, datum.label], [3, 32, 32, record.label]);
+      if (place % 100 !== 0) continue;
+      for (const channel of [0, 1, 2]) assert.deepEqual(plane(datum.data!, 2 - channel), plane(record.pixels, channel));
+    }
   }
 });
 
 test("refuses a record file that does not match its list, and a folder that holds a database", async (t) => {
   const { path, database } = await stored(t, records(5));
-  await assert.rejects(writeLevelDb(`${database}-a`, path, keysOf(4)), hasReason("RECORDS_CORRUPT"));
-  await assert.rejects(writeLevelDb(`${database}-b`, path, keysOf(6)), hasReason("RECORDS_CORRUPT"));
-  await writeLevelDb(database, path, keysOf(5));
-  await assert.rejects(writeLevelDb(database, path, keysOf(5)), { code: "LEVEL_DATABASE_NOT_OPEN" });
+  const write = (folder: string, count: number) => writeLevelDb(folder, path, inFileOrder(count), nameOf);
+  await assert.rejects(write(`${database}-a`, 4), hasReason("RECORDS_CORRUPT"));
+  await assert.rejects(write(`${database}-b`, 6), hasReason("RECORDS_CORRUPT"));
+  await write(database, 5);
+  await assert.rejects(write(database, 5), { code: "LEVEL_DATABASE_NOT_OPEN" });
 });
 
 test("the mean image is the mean of every pixel, in blue, green, red", async (t) => {

@@ -4,21 +4,20 @@ import { DomainError } from "../lib/errors.ts";
 import { PATCH_BYTES, PATCH_SIZE_PX } from "../lib/method/patches.ts";
 import { recordAt, recordCount } from "../lib/patches/records.ts";
 import { BlobProto, Datum } from "../lib/proto/third_party/caffe/caffe.ts";
-import { readRecords } from "./record-file.ts";
+import { readRecords, readRecordsInOrder } from "./record-file.ts";
 
 const PLANE = PATCH_SIZE_PX * PATCH_SIZE_PX;
 const CHANNELS = 3;
 const KEY_DIGITS = 8;
 const SHAPE = { channels: CHANNELS, height: PATCH_SIZE_PX, width: PATCH_SIZE_PX } as const;
 
-/** Caffe's block size; larger files than LevelDB's 2 MiB, because each becomes an object; a bounded write buffer. */
+/** Caffe's block size; a write buffer becomes a file, a file an object. */
 const LEVELDB_OPTIONS = {
   keyEncoding: "utf8",
   valueEncoding: "view",
   errorIfExists: true,
   blockSize: 65_536,
   writeBufferSize: 16 * 2 ** 20,
-  maxFileSize: 64 * 2 ** 20,
 } as const;
 
 /** Returns the key that convert_imageset gives to the patch at place `index` of the database. */
@@ -26,31 +25,32 @@ export const databaseKey = (index: number, name: string): string =>
   `${String(index).padStart(KEY_DIGITS, "0")}_${name}`;
 
 /**
- * Writes a LevelDB into a new folder: for every record its key and a Datum of planar BGR bytes. Keys in another order than the
- * records shuffle the database, with no more reading. Memory is bounded by some batches of 1000 records.
- * Throws dataLoss RECORDS_CORRUPT where the file does not hold one record per key.
+ * Writes a LevelDB into a new folder: for every record a Datum of planar BGR bytes under convert_imageset's key. `order` says which
+ * record of the file each place of the database holds. Keys ascend, so that LevelDB never merges what it wrote; memory is bounded by its
+ * buffers and some batches of 1000 records.
+ * Throws dataLoss RECORDS_CORRUPT where the file does not hold as many records as there are places.
  */
 export const writeLevelDb = async (
   folder: string,
   recordPath: string,
-  keys: readonly string[],
+  order: Uint32Array,
+  nameOf: (record: number) => string,
   onBatch: () => Promise<void> = async () => {},
 ): Promise<void> => {
   const database = new ClassicLevel<string, Uint8Array>(folder, LEVELDB_OPTIONS);
   await database.open();
   try {
-    let index = 0;
-    for await (const records of readRecords(recordPath)) {
+    const datumOf = datumWriter();
+    let place = 0;
+    for await (const records of readRecordsInOrder(recordPath, order)) {
       const batch = [];
-      for (let i = 0; i < recordCount(records); i++, index++) {
-        const key = keys[index];
-        if (key === undefined) throw countMismatch(keys.length, `more than ${index}`);
+      for (let i = 0; i < recordCount(records); i++, place++) {
+        const key = databaseKey(place, nameOf(order[place]!));
         batch.push({ type: "put", key, value: datumOf(recordAt(records, i)) } as const);
       }
       await database.batch(batch);
       await onBatch();
     }
-    if (index !== keys.length) throw countMismatch(keys.length, String(index));
   } finally {
     await database.close();
   }
@@ -90,17 +90,13 @@ export const channelMeans = (mean: Float64Array): readonly [number, number, numb
   return [meanOf(0), meanOf(1), meanOf(2)];
 };
 
-const datumOf = ({ label, pixels }: { readonly label: number; readonly pixels: Uint8Array }): Uint8Array => {
+/** Returns what makes the Datum of a record; the planes are turned in one place, for encoding copies them. */
+const datumWriter = (): ((record: { readonly label: number; readonly pixels: Uint8Array }) => Uint8Array) => {
   const data = Buffer.alloc(PATCH_BYTES);
-  for (let channel = 0; channel < CHANNELS; channel++) {
-    data.set(pixels.subarray(channel * PLANE, (channel + 1) * PLANE), (CHANNELS - 1 - channel) * PLANE);
-  }
-  return Datum.encode({ ...SHAPE, data, label, floatData: [] }).finish();
+  return ({ label, pixels }) => {
+    for (let channel = 0; channel < CHANNELS; channel++) {
+      data.set(pixels.subarray(channel * PLANE, (channel + 1) * PLANE), (CHANNELS - 1 - channel) * PLANE);
+    }
+    return Datum.encode({ ...SHAPE, data, label, floatData: [] }).finish();
+  };
 };
-
-const countMismatch = (keys: number, records: string): DomainError =>
-  new DomainError(
-    "dataLoss",
-    "RECORDS_CORRUPT",
-    `Cannot write LevelDB: there are ${keys} keys, the record file holds ${records}; build the database again`,
-  );

@@ -7,10 +7,11 @@ import { type TestContext, test } from "node:test";
 import { DomainError } from "../lib/errors.ts";
 import { PATCH_BYTES } from "../lib/method/patches.ts";
 import { createRandom } from "../lib/method/random.ts";
-import { patchNames } from "../lib/patches/patch-names.ts";
+import { type NamedPatch, patchNames } from "../lib/patches/patch-names.ts";
 import type { Patch } from "../lib/patches/patch-shard.ts";
 import { RECORD_BYTES, recordAt, recordCount } from "../lib/patches/records.ts";
-import { readRecords, writeRecords } from "./record-file.ts";
+import { openList } from "./list-file.ts";
+import { readRecords, readRecordsInOrder, writeRecords } from "./record-file.ts";
 
 const IMAGES = ["aa", "bb", "cc"];
 const listOf = (imageId: string, centres: number) => [
@@ -26,6 +27,9 @@ const pixelsOf = (name: string) => {
 const shardOf = (imageId: string, centres: number): Patch[] =>
   listOf(imageId, centres).map(({ name, label }) => ({ name, label, pixels: pixelsOf(name) }));
 
+const fileOf = (patches: readonly NamedPatch[]) =>
+  openList(Buffer.from(patches.map(({ name, label }) => `${name}\t${label}\n`).join("")));
+
 const newFolder = async (t: TestContext): Promise<string> => {
   const folder = await mkdtemp(join(tmpdir(), "radhical-records-"));
   t.after(() => rm(folder, { recursive: true }));
@@ -34,23 +38,24 @@ const newFolder = async (t: TestContext): Promise<string> => {
 
 const hasReason = (reason: string) => (thrown: unknown) => thrown instanceof DomainError && thrown.reason === reason;
 
-test("writes a shuffled list in list order and loads each shard once", async (t) => {
+test("writes the patches in list order and loads each shard once", async (t) => {
   const path = join(await newFolder(t), "records");
-  const order = IMAGES.flatMap((imageId) => listOf(imageId, 20));
-  createRandom("order").shuffle(order);
+  const order = IMAGES.flatMap((imageId) => listOf(imageId, 200)); // more than are held at once, shards across pieces
   const loaded: string[] = [];
-  const file = await writeRecords(path, order, async (imageId) => {
+  const file = await writeRecords(path, fileOf(order), async (imageId) => {
     loaded.push(imageId);
-    return shardOf(imageId, 30); // a shard may hold more than is listed
+    return shardOf(imageId, 210); // a shard may hold more than is listed
   });
-  assert.deepEqual(loaded.toSorted(), IMAGES);
+  assert.deepEqual(loaded, IMAGES);
   const bytes = await readFile(path);
   assert.equal(recordCount(bytes), order.length);
-  assert.deepEqual(file, { path, size: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") });
+  const { byLabel, ...described } = file;
+  assert.deepEqual(described, { path, size: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") });
+  assert.deepEqual([...byLabel.subarray(0, 4)], [402, 402, 396, 0]);
   for (const [index, { name, label }] of order.entries()) {
     const record = recordAt(bytes, index);
     assert.equal(record.label, label);
-    assert.deepEqual(Uint8Array.from(record.pixels), pixelsOf(name));
+    assert.ok(Buffer.from(pixelsOf(name)).equals(record.pixels), name);
   }
 });
 
@@ -62,13 +67,13 @@ test("refuses a list that does not match its shards, and a file that exists", as
     { ...first!, label: 2 },
     { ...first!, name: "aa_9_0" },
   ].entries()) {
-    const write = writeRecords(join(folder, `bad-${index}`), [listed], async () => shard);
+    const write = writeRecords(join(folder, `bad-${index}`), fileOf([listed]), async () => shard);
     await assert.rejects(write, hasReason("PATCH_NOT_FOUND"));
   }
   const path = join(folder, "twice");
-  await writeRecords(path, [first!], async () => shard);
+  await writeRecords(path, fileOf([first!]), async () => shard);
   await assert.rejects(
-    writeRecords(path, [first!], async () => shard),
+    writeRecords(path, fileOf([first!]), async () => shard),
     { code: "EEXIST" },
   );
 });
@@ -88,9 +93,31 @@ test("reads a file back in pieces of whole records", async (t) => {
   assert.equal(hash.digest("hex"), createHash("sha256").update(bytes).digest("hex"));
 });
 
+test("reads records in any order, each place's as the file has it", async (t) => {
+  const path = join(await newFolder(t), "records");
+  const bytes = new Uint8Array(2345 * RECORD_BYTES);
+  for (let i = 0; i < 2345; i++) bytes.fill(i % 251, i * RECORD_BYTES, (i + 1) * RECORD_BYTES);
+  await writeFile(path, bytes);
+  const order = Uint32Array.from({ length: 2345 }, (_, i) => i);
+  createRandom("order").shuffle(order);
+  let place = 0;
+  for await (const piece of readRecordsInOrder(path, order)) {
+    for (let i = 0; i < recordCount(piece); i++) {
+      const [first, last] = [piece[i * RECORD_BYTES], piece[(i + 1) * RECORD_BYTES - 1]];
+      assert.deepEqual([first, last], [order[place]! % 251, order[place]! % 251]);
+      place++;
+    }
+  }
+  assert.equal(place, 2345);
+  for (const places of [2344, 2346]) {
+    await assert.rejects(readRecordsInOrder(path, new Uint32Array(places)).next(), hasReason("RECORDS_CORRUPT"));
+  }
+  await assert.rejects(readRecordsInOrder(path, new Uint32Array(2345).fill(2345)).next(), hasReason("RECORDS_CORRUPT"));
+});
+
 test("an empty list makes an empty file", async (t) => {
   const path = join(await newFolder(t), "records");
-  assert.equal((await writeRecords(path, [], async () => [])).size, 0);
+  assert.equal((await writeRecords(path, fileOf([]), async () => [])).size, 0);
   for await (const piece of readRecords(path)) assert.fail(`read ${piece.length} bytes`);
 });
 

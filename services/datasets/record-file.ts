@@ -1,11 +1,11 @@
-/** @file Writes and reads record files on the local disk, in memory bounded by one image's shard (METHOD.md 3). */
+/** @file Writes and reads record files on the local disk; of pixels, memory holds one image's shard and a piece of the file (METHOD.md 3). */
 import { createHash } from "node:crypto";
-import { closeSync, createReadStream, openSync, writeSync } from "node:fs";
-import { open, stat } from "node:fs/promises";
+import { readSync } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
 import { DomainError } from "../lib/errors.ts";
-import type { NamedPatch } from "../lib/patches/patch-names.ts";
 import type { Patch } from "../lib/patches/patch-shard.ts";
-import { countRecords, RECORD_BYTES } from "../lib/patches/records.ts";
+import { countRecords, RECORD_BYTES, recordCount } from "../lib/patches/records.ts";
+import type { PatchList } from "./list-file.ts";
 
 /** A record file on the local disk. */
 export interface RecordFile {
@@ -14,86 +14,99 @@ export interface RecordFile {
   readonly size: number;
   /** Hex. */
   readonly sha256: string;
+  /** How many records have each label, 0 to 255. */
+  readonly byLabel: Uint32Array;
 }
 
-const RECORDS_PER_READ = 1000;
+const RECORDS_AT_ONCE = 1000;
 
 /**
- * Writes the listed patches to a new file in list order. The list may be shuffled: shards are loaded one image at a time,
- * each once, and their patches written in place.
+ * Writes the listed patches to a new file in list order. A shard is loaded where the list comes to another image: once for each, as lists
+ * are in image order.
  * Throws failedPrecondition PATCH_NOT_FOUND where a shard lacks a listed patch or gives it another label.
  */
 export const writeRecords = async (
   path: string,
-  order: readonly NamedPatch[],
+  list: PatchList,
   loadShard: (imageId: string) => Promise<readonly Patch[]>,
 ): Promise<RecordFile> => {
-  const file = openSync(path, "wx");
+  const hash = createHash("sha256");
+  const byLabel = new Uint32Array(256);
+  let shard = { imageId: "", patches: new Map<string, Patch>() };
+  const file = await open(path, "wx");
   try {
-    for (const [imageId, indices] of indicesByImage(order)) {
-      writePatches(file, order, indices, await loadShard(imageId));
+    const buffer = new Uint8Array(Math.min(list.length, RECORDS_AT_ONCE) * RECORD_BYTES);
+    for (let first = 0; first < list.length; first += RECORDS_AT_ONCE) {
+      const piece = buffer.subarray(0, Math.min(RECORDS_AT_ONCE, list.length - first) * RECORD_BYTES);
+      for (let at = 0; at < piece.length; at += RECORD_BYTES) {
+        const { imageId, name, label } = list.at(first + at / RECORD_BYTES);
+        if (shard.imageId !== imageId) shard = { imageId, patches: byName(await loadShard(imageId)) };
+        const patch = shard.patches.get(name);
+        if (patch?.label !== label) throw notFound(name, label, patch);
+        piece[at] = label;
+        piece.set(patch.pixels, at + 1);
+        byLabel[label]!++;
+      }
+      hash.update(piece);
+      await file.writeFile(piece); // goes on where it was, until all is written
     }
   } finally {
-    closeSync(file);
+    await file.close();
   }
-  return { path, size: order.length * RECORD_BYTES, sha256: await sha256Of(path) };
+  return { path, size: list.length * RECORD_BYTES, sha256: hash.digest("hex"), byLabel };
 };
 
+const byName = (patches: readonly Patch[]): Map<string, Patch> => new Map(patches.map((patch) => [patch.name, patch]));
+
 /** Yields the file's records in order, up to 1000 at a time; a piece is good until the next. Throws dataLoss RECORDS_CORRUPT. */
-export async function* readRecords(path: string): AsyncGenerator<Uint8Array> {
-  const records = countRecords((await stat(path)).size);
+export async function* readRecords(path: string): AsyncGenerator<Uint8Array, void, undefined> {
+  yield* readPieces(path, undefined, async (file, piece, first) => {
+    const { bytesRead } = await file.read(piece, 0, piece.length, first * RECORD_BYTES);
+    return bytesRead;
+  });
+}
+
+/**
+ * Yields the records whose numbers `order` holds, each once, otherwise as `readRecords`. Synchronous on purpose: to read 3 KB that were
+ * written moments ago takes 2 us, a hop to a thread 20 to 70; the event loop gets its turn after every piece.
+ */
+export async function* readRecordsInOrder(
+  path: string,
+  order: Uint32Array,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  yield* readPieces(path, order.length, async (file, piece, first) => {
+    let filled = 0;
+    for (const record of order.subarray(first, first + recordCount(piece)))
+      filled += readSync(file.fd, piece, filled, RECORD_BYTES, record * RECORD_BYTES);
+    return filled;
+  });
+}
+
+/** Fills a piece of a database's records from place `first` on; returns how many bytes there were. */
+type FillPiece = (file: FileHandle, piece: Uint8Array, first: number) => Promise<number>;
+
+async function* readPieces(
+  path: string,
+  wanted: number | undefined,
+  fill: FillPiece,
+): AsyncGenerator<Uint8Array, void, undefined> {
   const file = await open(path, "r");
   try {
-    const buffer = new Uint8Array(Math.min(records, RECORDS_PER_READ) * RECORD_BYTES);
-    for (let first = 0; first < records; first += RECORDS_PER_READ) {
-      const length = Math.min(RECORDS_PER_READ, records - first) * RECORD_BYTES;
-      const { bytesRead } = await file.read(buffer, 0, length, first * RECORD_BYTES);
-      countRecords(first * RECORD_BYTES + bytesRead);
-      yield buffer.subarray(0, bytesRead);
+    const records = countRecords((await file.stat()).size);
+    if (wanted !== undefined && wanted !== records) throw corrupt(`it holds ${records} records and not ${wanted}`);
+    const buffer = new Uint8Array(Math.min(records, RECORDS_AT_ONCE) * RECORD_BYTES);
+    for (let first = 0; first < records; first += RECORDS_AT_ONCE) {
+      const piece = buffer.subarray(0, Math.min(RECORDS_AT_ONCE, records - first) * RECORD_BYTES);
+      if ((await fill(file, piece, first)) < piece.length) throw corrupt("it ended early");
+      yield piece;
     }
   } finally {
     await file.close();
   }
 }
 
-const indicesByImage = (order: readonly NamedPatch[]): Map<string, number[]> => {
-  const indices = new Map<string, number[]>();
-  for (const [index, { imageId }] of order.entries()) {
-    const known = indices.get(imageId);
-    if (known) known.push(index);
-    else indices.set(imageId, [index]);
-  }
-  return indices;
-};
-
-/**
- * Synchronous on purpose: a write of 3 KB into the page cache takes 5 us, a hop to a thread 20 to 70; the event loop gets
- * its turn at the latest after one shard (2,300 patches, some 12 ms).
- */
-const writePatches = (
-  file: number,
-  order: readonly NamedPatch[],
-  indices: readonly number[],
-  shard: readonly Patch[],
-): void => {
-  const patches = new Map(shard.map((patch) => [patch.name, patch]));
-  const record = new Uint8Array(RECORD_BYTES);
-  for (const index of indices) {
-    const { name, label } = order[index]!;
-    const patch = patches.get(name);
-    if (patch?.label !== label) throw notFound(name, label, patch);
-    record[0] = label;
-    record.set(patch.pixels, 1);
-    writeWhole(file, record, index * RECORD_BYTES);
-  }
-};
-
-/** A write may be short, for instance on a disk that is nearly full; the next then says so. */
-const writeWhole = (file: number, record: Uint8Array, at: number): void => {
-  for (let written = 0; written < record.length; ) {
-    written += writeSync(file, record, written, record.length - written, at + written);
-  }
-};
+const corrupt = (why: string): DomainError =>
+  new DomainError("dataLoss", "RECORDS_CORRUPT", `Cannot read record file: ${why}; build the database again`);
 
 const notFound = (name: string, label: number, patch: Patch | undefined): DomainError =>
   new DomainError(
@@ -102,9 +115,3 @@ const notFound = (name: string, label: number, patch: Patch | undefined): Domain
     `Cannot build database: patch "${name}" of class ${label} is listed but ` +
       `${patch === undefined ? "not in its shard" : `of class ${patch.label} in its shard`}; split the patch set again`,
   );
-
-const sha256Of = async (path: string): Promise<string> => {
-  const hash = createHash("sha256");
-  for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 })) hash.update(chunk);
-  return hash.digest("hex");
-};

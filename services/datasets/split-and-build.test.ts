@@ -6,10 +6,11 @@ import { type TestContext, test } from "node:test";
 import { ClassicLevel } from "classic-level";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
 import { parseList, patchNames } from "../lib/patches/patch-names.ts";
-import { writeShard } from "../lib/patches/patch-shard.ts";
+import { writeShard } from "../lib/patches/patch-shard.fixture.ts";
 import { recordAt, recordCount } from "../lib/patches/records.ts";
 import { Annotation, BuildRequest, MaskKind, SplitRequest } from "../lib/proto/radhical/v1/datasets.ts";
 import { ExtractRecord, PatchSet } from "../lib/proto/radhical/v1/work.ts";
+import { Datum } from "../lib/proto/third_party/caffe/caffe.ts";
 import { contentId, sha256 } from "../lib/service/content-id.ts";
 import { COHORT, DATABASE_SET, PATCH_SET, SPLIT } from "../lib/service/document-kinds.ts";
 import { createDocument, encode, readDocument } from "../lib/service/documents.ts";
@@ -113,8 +114,8 @@ test("records are in list order; the train database is shuffled, the test databa
       assert.equal(recordCount(bytes), list.length);
       const all = list.map((_, i) => recordAt(bytes, i));
       assert.deepEqual(
-        all.map(({ label }) => label),
-        list.map(({ label }) => label),
+        all.map(({ label, pixels }) => [label, pixels[0]]),
+        list.map(({ label, name }) => [label, numberOf(name)]),
       );
       const { byLabel, classOfLabel, patches, recordsSha256 } = stored!.database!;
       assert.deepEqual(
@@ -125,10 +126,10 @@ test("records are in list order; the train database is shuffled, the test databa
         [classOfLabel, patches, recordsSha256],
         [level === 1 ? [0, 2] : [0, 1, 2], BigInt(list.length), sha256(bytes)],
       );
-      const names = await readNames(t, objects, files, `DB_${part}_2_${level}/`);
-      const listed = list.map(({ name }) => name);
-      assert.deepEqual(names.toSorted(), listed.toSorted());
-      assert.equal(names.join() === listed.join(), part === "test");
+      const entries = await readEntries(t, objects, files, `DB_${part}_2_${level}/`);
+      const listed = list.map(({ name, label }, i) => `${name} ${label} ${all[i]!.pixels[0]}`);
+      assert.deepEqual(entries.toSorted(), listed.toSorted());
+      assert.equal(entries.join() === listed.join(), part === "test");
       if (part === "train")
         assert.deepEqual(
           channelMeans,
@@ -138,10 +139,15 @@ test("records are in list order; the train database is shuffled, the test databa
   }
 });
 
+/** The number of a patch within its image, which fills its pixels. */
+const numberOf = (name: string): number => {
+  const [, centre, rotation] = name.split("_").map(Number);
+  return 2 * centre! + (rotation === 90 ? 1 : 0);
+};
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
-/** Returns the patch names of a LevelDB whose files lie in the store, in the order of its keys. */
-async function readNames(
+/** Returns name, label and a pixel of every patch of a LevelDB whose files lie in the store, in the order of its keys. */
+async function readEntries(
   t: TestContext,
   objects: ObjectStore,
   files: readonly { readonly path: string; readonly key: string }[],
@@ -152,10 +158,13 @@ async function readNames(
   for (const { path, key } of files)
     if (path.startsWith(prefix)) await writeFile(join(folder, basename(path)), await objects.get(key));
   const database = new ClassicLevel<string, Uint8Array>(folder, { valueEncoding: "view" });
-  const names: string[] = [];
-  for await (const key of database.keys()) names.push(key.slice(key.indexOf("_") + 1));
+  const entries: string[] = [];
+  for await (const [key, value] of database.iterator()) {
+    const { label, data } = Datum.decode(value);
+    entries.push(`${key.slice(key.indexOf("_") + 1)} ${label} ${data?.[0]}`);
+  }
   await database.close();
-  return names;
+  return entries;
 }
 
 test("a fold that the split has not is refused, and so is none", async (t) => {

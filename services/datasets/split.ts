@@ -4,10 +4,10 @@ import { objectKey } from "../lib/objects/object-key.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
 import { patchNames } from "../lib/patches/patch-names.ts";
 import { SplitRequest } from "../lib/proto/radhical/v1/datasets.ts";
-import { ExtractRecord, ListTask, type PatchSet } from "../lib/proto/radhical/v1/work.ts";
+import { ExtractRecord, ListTask, type PatchSet, SplitDocument } from "../lib/proto/radhical/v1/work.ts";
 import { contentId } from "../lib/service/content-id.ts";
 import { COHORT, PATCH_SET, SPLIT } from "../lib/service/document-kinds.ts";
-import { createDocument, readDocument, readRecord } from "../lib/service/documents.ts";
+import { createDocument, encode, readDocument, readRecord } from "../lib/service/documents.ts";
 import type { JobDefinition, Plan } from "../lib/service/jobs/job-definition.ts";
 import { planUnit } from "../lib/service/jobs/units.ts";
 import type { UnitHandler } from "../lib/service/jobs/worker.ts";
@@ -18,14 +18,14 @@ export interface SplitContext {
   readonly objects: ObjectStore;
 }
 
-const splitId = ({ patchSetId, folds, seed }: SplitRequest): string => contentId("split", patchSetId, folds, seed);
-
-async function foldsOf(ctx: SplitContext, request: SplitRequest) {
-  const patchSet = await readDocument(ctx.objects, PATCH_SET, request.patchSetId);
+/** Returns the split without its files, and its id: a function of the folds themselves, so that folds dealt by another rule are another split. */
+async function splitOf(ctx: SplitContext, { patchSetId, folds: count, seed }: SplitRequest) {
+  const patchSet = await readDocument(ctx.objects, PATCH_SET, patchSetId);
   const cohort = await readDocument(ctx.objects, COHORT, patchSet.cohortId);
-  const folds = splitFolds(cohort.members, request.folds, Number(request.seed));
+  const folds = splitFolds(cohort.members, count, Number(seed));
   checkFolds(cohort.members, folds);
-  return { patchSet, folds };
+  const split: SplitDocument = { patchSetId, seed, folds, files: [] };
+  return { patchSet, split, id: contentId("split", encode(SplitDocument, split)) };
 }
 
 const listKeys = (id: string, fold: number, level: number) => ({
@@ -39,10 +39,9 @@ export const splitJobs = (ctx: SplitContext): JobDefinition<SplitRequest> => ({
   unit: "lists",
   codec: SplitRequest,
   plan: async (request): Promise<Plan> => {
-    const { patchSet, folds } = await foldsOf(ctx, request);
-    const id = splitId(request);
+    const { patchSet, split, id } = await splitOf(ctx, request);
     const levels = (patchSet.sampling?.reductions ?? []).map((_, index) => index + 1);
-    const units = folds.flatMap((fold) =>
+    const units = split.folds.flatMap((fold) =>
       levels.map((level) =>
         planUnit({
           topic: LIST_TOPIC,
@@ -56,7 +55,7 @@ export const splitJobs = (ctx: SplitContext): JobDefinition<SplitRequest> => ({
     return { resultId: id, units };
   },
   finish: async (request, id, units) => {
-    const { folds } = await foldsOf(ctx, request);
+    const { split } = await splitOf(ctx, request);
     const files = units.flatMap((unit) => {
       const { level, fold, trainKey, testKey } = ListTask.decode(unit.message);
       return [
@@ -64,7 +63,7 @@ export const splitJobs = (ctx: SplitContext): JobDefinition<SplitRequest> => ({
         { path: `level-${level}/test_w32_${fold?.fold}.txt`, key: testKey },
       ];
     });
-    await createDocument(ctx.objects, SPLIT, id, { patchSetId: request.patchSetId, seed: request.seed, folds, files });
+    await createDocument(ctx.objects, SPLIT, id, { ...split, files });
     return undefined;
   },
 });
@@ -76,13 +75,15 @@ async function listLines(
   level: number,
 ): Promise<Uint8Array> {
   const recordKey = new Map(patchSet.members.map((member) => [member.imageId, member.recordKey]));
-  const lines: string[] = [];
+  // Bytes image by image: the lines of a large cohort as strings would take ten times as much.
+  const parts: Buffer[] = [];
   for (const imageId of imageIds) {
     const record = await readRecord(ctx.objects, ExtractRecord, recordKey.get(imageId) ?? "");
     const labels = record.levels.find((entry) => entry.level === level)?.labels ?? new Uint8Array();
-    for (const { name, label } of patchNames(imageId, labels)) lines.push(`${name}\t${label}\n`);
+    const lines = [...patchNames(imageId, labels)].map(({ name, label }) => `${name}\t${label}\n`);
+    parts.push(Buffer.from(lines.join(""), "latin1"));
   }
-  return Buffer.from(lines.join(""));
+  return Buffer.concat(parts);
 }
 
 /** Returns the worker that writes the two lists of a fold and level: patch name, tab, label. */

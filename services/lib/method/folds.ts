@@ -34,9 +34,9 @@ interface Patient {
 }
 
 /**
- * Returns `count` folds: every patient is in the test list of exactly one, the lists balanced by number of images, and validation takes as few
- * patients from the training side as it can; all a function of the images and the seed. Throws DomainError TOO_FEW_PATIENTS where the patients cannot fill the folds and their validation sets,
- * SAME_IMAGE_TWO_PATIENTS and IMAGE_TWICE where an image id repeats.
+ * Returns `count` folds: every patient is in the test list of exactly one, the lists balanced by number of images, and validation takes as
+ * few patients from the training side as it can; all a function of the images and the seed. Throws DomainError TOO_FEW_PATIENTS where the
+ * patients cannot fill the folds and their validation sets, SAME_IMAGE_TWO_PATIENTS and IMAGE_TWICE where an image id repeats.
  */
 export const splitFolds = (images: readonly PatientImage[], count: number, seed: number | string): Fold[] => {
   const patients = groupByPatient(images);

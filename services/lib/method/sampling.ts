@@ -27,7 +27,7 @@ export interface SampleCounts {
 /** The published counts; where all nuclei are annotated, background is safe to take more of (docs/accuracy.md). */
 export const DEFAULT_COUNTS: Readonly<Record<Annotation, SampleCounts>> = {
   sparse: { positive: 500, edge: 500, background: 150, nucleus: 500, mixed: 500, none: 500 },
-  complete: { positive: 500, edge: 500, background: 500, nucleus: 500, mixed: 500, none: 500 },
+  complete: { positive: 750, edge: 500, background: 1_500, nucleus: 500, mixed: 500, none: 500 },
 };
 
 /** With complete annotation the class none of coarser levels is edge and background in this proportion. */

@@ -61,15 +61,21 @@ export function firstWeightGradient(graph: Graph, stage: Stage, { pixels, shares
     return graph.reshape(graph.node("Slice", [deep, starts, ends, axes]), [depth, columns]);
   });
   const matrix = shifted.length === 1 ? shifted[0]! : graph.node("Concat", shifted, { axis: 0 });
+  // ONNX Runtime gives threads parts of a product's longer side. Parts of columns change how it cuts the sums, parts of rows do not: the
+  // longer side has to be the rows, or a step's bits would depend on the number of threads.
+  const isWide = outputs > depth * taps ** 2;
   const parts = shares.map((share, place) => {
     const last = graph.blocked("ReorderOutput", [share], { channels: outputs, channels_last: 1 });
-    const product = graph.node("MatMul", [matrix, graph.reshape(last, [columns, outputs])]);
-    return graph.node("Gather", [product, graph.int64s(rowsOf(stage, taps, Math.floor(place / p), place % p))], {
-      axis: 0,
-    });
+    const byOutput = graph.reshape(last, [columns, outputs]);
+    const product = isWide
+      ? graph.node("Gemm", [byOutput, matrix], { transA: 1, transB: 1 })
+      : graph.node("MatMul", [matrix, byOutput]);
+    const rows = graph.int64s(rowsOf(stage, taps, Math.floor(place / p), place % p));
+    return graph.node("Gather", [product, rows], { axis: isWide ? 1 : 0 });
   });
   const total = parts.reduce((sum, part) => graph.node("Add", [sum, part]));
-  return graph.reshape(graph.node("Transpose", [total], { perm: [1, 0] }), [outputs, input.channels, k, k]);
+  const ordered = isWide ? total : graph.node("Transpose", [total], { perm: [1, 0] });
+  return graph.reshape(ordered, [outputs, input.channels, k, k]);
 }
 
 /** The rows of the product that are dW's (c, y, x) for the place (a, b). */

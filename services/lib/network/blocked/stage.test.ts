@@ -39,7 +39,18 @@ const DEEP = parseNetwork({
     { type: "conv", kernelPx: 2, channels: 3 },
   ],
 });
-const NETWORKS: Readonly<Record<string, NetworkDescription>> = { default: DEFAULT_NETWORK, deep: DEEP };
+/** More channels than the first convolution has taps, one pool after another, and a last convolution of several pixels. */
+const WIDE = parseNetwork({
+  ...DEFAULT_NETWORK,
+  layers: [
+    { type: "conv", kernelPx: 3, channels: 64 },
+    { type: "relu" },
+    { type: "maxPool", sizePx: 2 },
+    { type: "maxPool", sizePx: 5 },
+    { type: "conv", kernelPx: 3, channels: 3 },
+  ],
+});
+const NETWORKS: Readonly<Record<string, NetworkDescription>> = { default: DEFAULT_NETWORK, deep: DEEP, wide: WIDE };
 
 const batchFeeds = (patches: Uint8Array) => ({
   patches: { type: "uint8" as const, dims: [BATCH, 3, 32, 32], data: patches },
@@ -135,13 +146,15 @@ test("goes the portable graph's way for 200 steps, flat areas included, but for 
   assert.ok(greatestDifference(portable.at(-1)!.parameters, blocked.at(-1)!.parameters) < 5e-4);
 });
 
-test("takes the same steps, bit for bit, on one, two and three threads, and again", async (t) => {
-  const patches = testPatches("noise", BATCH);
-  const run = async (threads: number) => {
-    const { open } = await startTrainer(t, threads);
-    return trainSteps(await open(DEFAULT_NETWORK, "C"), DEFAULT_NETWORK, () => patches, 3);
-  };
-  const [first, ...others] = [await run(1), await run(1), await run(2), await run(3)];
-  for (const other of others) assert.deepEqual(other.at(-1), first!.at(-1));
-  assert.equal(first![0]!.gradient.length, layoutSize(parameterLayout(DEFAULT_NETWORK)));
-});
+for (const [name, network] of Object.entries(NETWORKS)) {
+  test(`takes the same steps, bit for bit, on one, two and three threads, and again (${name} network)`, async (t) => {
+    const patches = testPatches("noise", BATCH);
+    const run = async (threads: number) => {
+      const { open } = await startTrainer(t, threads);
+      return trainSteps(await open(network, "C"), network, () => patches, 2);
+    };
+    const [first, ...others] = [await run(1), await run(1), await run(2), await run(3)];
+    for (const other of others) assert.deepEqual(other.at(-1), first!.at(-1));
+    assert.equal(first![0]!.gradient.length, layoutSize(parameterLayout(network)));
+  });
+}

@@ -1,4 +1,5 @@
 /** @file Models that were never trained but compute as any other: enough to check how pixels are computed. */
+import { NORMALISATION } from "../services/lib/method/normalisation.ts";
 import { DEFAULT_NETWORK, type NetworkDescription } from "../services/lib/network/network-description.ts";
 import { initialParameters } from "../services/lib/network/parameters.ts";
 import { patchGraph } from "../services/lib/network/patch-graph.ts";
@@ -22,6 +23,7 @@ export function seededModel(
     level,
     reduction,
     mpp: 0.25,
+    normalisation: NORMALISATION,
     settings: { iterations: 1 },
     testAccuracy: 0,
     confusion: [

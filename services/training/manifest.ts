@@ -1,5 +1,6 @@
 /** @file The manifest of a model: all that made it, so that a reader can tell what it is and make it again. */
 
+import { NORMALISATION } from "../lib/method/normalisation.ts";
 import { OPSET } from "../lib/network/graph.ts";
 import type { NetworkDescription } from "../lib/network/network-description.ts";
 import type { Model, TrainingSettings } from "../lib/proto/radhical/v1/training.ts";
@@ -36,6 +37,7 @@ export function buildManifest({
     level,
     reduction,
     mpp,
+    normalisation: NORMALISATION,
     classes: ["none", "mixed", "nucleus"],
     classOfLabel: classes,
     settings: { ...settings, iterations, seed: Number(settings.seed), network },

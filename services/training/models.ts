@@ -1,6 +1,7 @@
 /** @file Models in the store: list, describe, fetch, import. */
 import { z } from "zod";
 import { invalid } from "../lib/errors.ts";
+import { NORMALISATION } from "../lib/method/normalisation.ts";
 import { readModel } from "../lib/network/model-contents.ts";
 import { objectKey } from "../lib/objects/object-key.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
@@ -32,6 +33,7 @@ const Manifest = z.object({
   level: z.int().min(1),
   reduction: z.int().min(1),
   mpp: z.number().positive(),
+  normalisation: z.literal(NORMALISATION, { error: `only "${NORMALISATION}" is known here; train the model anew` }),
   settings: z.object({ iterations: z.int().min(1) }),
   testAccuracy: z.number(),
   confusion: z.tuple([Row, Row, Row]),

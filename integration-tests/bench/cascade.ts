@@ -11,12 +11,11 @@ import { levelModels } from "../../services/cli/run-steps.ts";
 import { openServices } from "../../services/cli/services.ts";
 import { importFile } from "../../services/cli/transfer.ts";
 import { levelled } from "../../services/inference/evaluate-region.ts";
-import type { LoadedNetwork } from "../../services/inference/networks.ts";
+import { openNetwork } from "../../services/inference/loaded-network.ts";
 import { computeTileMaps } from "../../services/inference/tile-maps.ts";
 import { encodePng } from "../../services/lib/images/encode-png.ts";
 import { openImage } from "../../services/lib/images/image-source.ts";
 import { blockSide, tileGrid } from "../../services/lib/method/blocks.ts";
-import { denseGraph } from "../../services/lib/network/dense-graph.ts";
 import { readModel } from "../../services/lib/network/model-contents.ts";
 import { ImportPurpose } from "../../services/lib/proto/radhical/v1/datasets.ts";
 import { SegmentationMode, SubmitRequest } from "../../services/lib/proto/radhical/v1/segmentation.ts";
@@ -82,13 +81,7 @@ export const cascade: Benchmark = {
 /** The tiles of every level one after another, with nothing around them. */
 async function openLoop(file: Uint8Array, levels: readonly ModelFile[]) {
   const runtime = await openRuntime({ workers: 1, threadsPerWorker: 1, device: "cpu" });
-  const networks: LoadedNetwork[] = [];
-  for (const { onnx } of levels) {
-    const { network, parameters, channelMeans } = readModel(onnx);
-    const session = await runtime.session(denseGraph(network, parameters, channelMeans));
-    const never = (): Promise<never> => Promise.reject(new Error("Only dense evaluation is asked for"));
-    networks.push({ dense: async () => session, patches: never });
-  }
+  const networks = levels.map(({ onnx }) => openNetwork(readModel(onnx), runtime));
   const image = levelled(await openImage(file), 1);
   const signal = new AbortController().signal;
   const common = { image, blockSide: blockSide(REDUCTIONS), open: undefined, isNaive: false, signal };

@@ -1,8 +1,8 @@
 /** @file Dense evaluation against every pixel as its own patch, in the same runtime (METHOD.md 5). */
 import { evaluateDense, evaluatePatches } from "../../services/inference/evaluate-region.ts";
+import { openNetwork } from "../../services/inference/loaded-network.ts";
 import { mirroredRegion } from "../../services/lib/method/mirror.ts";
 import { CLASSIFIED_PX, PATCH_SIZE_PX } from "../../services/lib/method/patches.ts";
-import { denseGraph } from "../../services/lib/network/dense-graph.ts";
 import { readModel } from "../../services/lib/network/model-contents.ts";
 import { DEFAULT_NETWORK } from "../../services/lib/network/network-description.ts";
 import { openRuntime } from "../../services/lib/runtime/runtime.ts";
@@ -21,12 +21,7 @@ export const dense: Benchmark = {
   open: async () => {
     const runtime = await openRuntime({ workers: 1, threadsPerWorker: 1, device: "cpu" });
     const { onnx } = seededModel(1, 1, 1, DEFAULT_NETWORK);
-    const { network, parameters, channelMeans } = readModel(onnx);
-    const [whole, single] = [
-      await runtime.session(denseGraph(network, parameters, channelMeans)),
-      await runtime.session(onnx),
-    ];
-    const loaded = { dense: async () => whole, patches: async () => single };
+    const loaded = openNetwork(readModel(onnx), runtime);
     const { image } = makeTissue({ width: DENSE_PX, height: DENSE_PX, seed: 1 });
     const surrounded = (side: number): Uint8Array => {
       const reach = side + PATCH_SIZE_PX - 1;

@@ -6,10 +6,11 @@ import { database } from "./database.ts";
 import { dense } from "./dense.ts";
 import { extraction } from "./extraction.ts";
 import { type Benchmark, measure, type Result, type Spread } from "./measure.ts";
+import { sparse } from "./sparse.ts";
 import { training } from "./training.ts";
 
 /** A new one is a file beside these and an entry here. */
-const BENCHMARKS: readonly Benchmark[] = [dense, extraction, training, cascade, database];
+const BENCHMARKS: readonly Benchmark[] = [dense, sparse, extraction, training, cascade, database];
 
 const { values, positionals } = parseArgs({
   options: {

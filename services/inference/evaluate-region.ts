@@ -1,11 +1,13 @@
-/** @file Probabilities over a rectangle of a level: dense in one pass, or pixel by pixel as the naive reference. */
+/** @file Probabilities over a rectangle of a level: dense in one pass, sparse at selected pixels, or each pixel as its own patch. */
 import type { ImageSource } from "../lib/images/image-source.ts";
 import type { Rect } from "../lib/method/image.ts";
 import { mirroredLevelRegion, neededSource } from "../lib/method/mirror.ts";
 import { CLASSIFIED_PX, PATCH_BYTES, PATCH_SIZE_PX } from "../lib/method/patches.ts";
 import { levelOnePx, mirroredScaledRegion, neededPixels } from "../lib/method/resolution.ts";
-import { float32Data } from "../lib/runtime/tensor.ts";
-import type { LoadedNetwork } from "./networks.ts";
+import { windowsName } from "../lib/network/sparse-graph.ts";
+import { type NeededPlaces, planWindows } from "../lib/network/sparse-places.ts";
+import { float32Data, type Tensor } from "../lib/runtime/tensor.ts";
+import type { LoadedNetwork } from "./loaded-network.ts";
 
 /** What surrounds a rectangle so that each of its pixels has a whole patch: 16 before, 15 after. */
 const SURROUNDING_PX = PATCH_SIZE_PX - 1;
@@ -64,36 +66,72 @@ export async function evaluateDense(
   return { probabilities: float32Data(outputs.probabilities), seconds: (performance.now() - startedMs) / 1_000 };
 }
 
-/** Returns the same probabilities, every pixel as its own patch. */
+/** Returns the same probabilities, every pixel as its own patch; only at the `selected` pixels (row-major) where they are given. */
 export async function evaluatePatches(
   network: LoadedNetwork,
   surrounded: Uint8Array,
   rect: Rect,
+  selected?: Int32Array,
 ): Promise<EvaluatedRegion> {
   const session = await network.patches();
   const startedMs = performance.now();
-  const pixels = rect.width * rect.height;
-  const probabilities = new Float32Array(3 * pixels);
-  for (let first = 0; first < pixels; first += PATCHES_PER_RUN) {
-    const count = Math.min(PATCHES_PER_RUN, pixels - first);
-    const data = gatherPatches(surrounded, rect, first, count);
+  const chosen = selected ?? Int32Array.from({ length: rect.width * rect.height }, (_, i) => i);
+  const probabilities = new Float32Array(3 * rect.width * rect.height);
+  for (let first = 0; first < chosen.length; first += PATCHES_PER_RUN) {
+    const pixels = chosen.subarray(first, first + PATCHES_PER_RUN);
+    const data = gatherPatches(surrounded, rect, pixels);
     const outputs = await session.run({
-      patches: { type: "uint8", dims: [count, 3, PATCH_SIZE_PX, PATCH_SIZE_PX], data, transfer: true },
+      patches: { type: "uint8", dims: [pixels.length, 3, PATCH_SIZE_PX, PATCH_SIZE_PX], data, transfer: true },
     });
-    const given = float32Data(outputs.probabilities);
-    for (let i = 0; i < count; i++)
-      for (let c = 0; c < 3; c++) probabilities[c * pixels + first + i] = given[3 * i + c]!;
+    scatter(float32Data(outputs.probabilities), pixels, probabilities);
   }
   return { probabilities, seconds: (performance.now() - startedMs) / 1_000 };
 }
 
-function gatherPatches(surrounded: Uint8Array, { width, height }: Rect, first: number, count: number): Uint8Array {
+/** What a sparse evaluation computes; `needed` is where each layer from `start` on is needed for the selected pixels. */
+export interface SparseWork {
+  readonly start: number;
+  readonly needed: NeededPlaces;
+  readonly selected: Int32Array;
+}
+
+/** Returns the same probabilities at selected pixels; 0 elsewhere. */
+export async function evaluateSparse(
+  network: LoadedNetwork,
+  surrounded: Uint8Array,
+  { width, height }: Rect,
+  { start, needed, selected }: SparseWork,
+): Promise<EvaluatedRegion> {
+  const session = await network.sparse(start);
+  const startedMs = performance.now();
+  const dims = [1, 3, height + SURROUNDING_PX, width + SURROUNDING_PX];
+  const feeds: Record<string, Tensor> = { region: { type: "uint8", dims, data: surrounded, transfer: true } };
+  for (const [layer, data] of planWindows(network.layers, start, needed, { width, height })) {
+    const window = network.layers[layer]!.windowPx ** 2;
+    feeds[windowsName(layer)] = { type: "int32", dims: [data.length / window, window], data, transfer: true };
+  }
+  const outputs = await session.run(feeds);
+  const probabilities = new Float32Array(3 * width * height);
+  scatter(float32Data(outputs.probabilities), selected, probabilities);
+  return { probabilities, seconds: (performance.now() - startedMs) / 1_000 };
+}
+
+/** Writes [N, 3] of pixels into planes [3, h, w]. */
+function scatter(given: Float32Array, pixels: Int32Array, planes: Float32Array): void {
+  const plane = planes.length / 3;
+  for (let i = 0; i < pixels.length; i++) {
+    for (let c = 0; c < 3; c++) planes[c * plane + pixels[i]!] = given[3 * i + c]!;
+  }
+}
+
+function gatherPatches(surrounded: Uint8Array, { width, height }: Rect, pixels: Int32Array): Uint8Array {
   const stride = width + SURROUNDING_PX;
   const plane = stride * (height + SURROUNDING_PX);
-  const data = new Uint8Array(count * PATCH_BYTES);
-  for (let i = 0, to = 0; i < count; i++) {
-    const x = (first + i) % width;
-    const y = Math.floor((first + i) / width);
+  const data = new Uint8Array(pixels.length * PATCH_BYTES);
+  let to = 0;
+  for (const pixel of pixels) {
+    const x = pixel % width;
+    const y = Math.floor(pixel / width);
     for (let c = 0; c < 3; c++) {
       for (let row = 0; row < PATCH_SIZE_PX; row++, to += PATCH_SIZE_PX) {
         const from = c * plane + (y + row) * stride + x;

@@ -1,8 +1,9 @@
 /** @file Probability maps of a tile at one level, block by block on the image's fixed grid. */
 import { blockGrid, rectAtLevel } from "../lib/method/blocks.ts";
 import type { Rect } from "../lib/method/image.ts";
-import { evaluateDense, evaluatePatches, type LevelledImage, readSurrounded } from "./evaluate-region.ts";
-import type { LoadedNetwork } from "./networks.ts";
+import { evaluateBlock, pastePlanes } from "./evaluate-block.ts";
+import { type LevelledImage, readSurrounded } from "./evaluate-region.ts";
+import type { LoadedNetwork } from "./loaded-network.ts";
 
 export interface TileWork {
   readonly image: LevelledImage;
@@ -12,7 +13,7 @@ export interface TileWork {
   readonly tile: Rect;
   /** Level-1 pixels. */
   readonly blockSide: number;
-  /** 1 where a pixel (level pixels of the tile) is wanted; undefined: everywhere. A block without one is not computed. */
+  /** 1 where a pixel (level pixels of the tile) is wanted; undefined: everywhere. Only blocks with one are looked at. */
   readonly open: Uint8Array | undefined;
   readonly isNaive: boolean;
   readonly signal: AbortSignal;
@@ -21,7 +22,7 @@ export interface TileWork {
 }
 
 export interface TileMaps {
-  /** float32 [3, h, w] over the tile's level pixels; 0 in blocks that were not computed. */
+  /** float32 [3, h, w] over the tile's level pixels; only open pixels have values to be used. */
   readonly maps: Float32Array;
   readonly seconds: number;
 }
@@ -36,29 +37,22 @@ export async function computeTileMaps(work: TileWork): Promise<TileMaps> {
     work.signal.throwIfAborted();
     const rect = rectAtLevel(block, reduction);
     const within = { ...rect, x: rect.x - area.x, y: rect.y - area.y };
-    if (open && !hasOpen(open, area.width, within)) continue;
+    const selected = open && cutMask(open, area.width, within);
+    if (selected && !selected.includes(1)) continue;
     const surrounded = await readSurrounded(image, reduction, rect);
-    const evaluate = work.isNaive ? evaluatePatches : evaluateDense;
-    const region = await evaluate(network, surrounded, rect);
+    const region = await evaluateBlock(network, surrounded, rect, { open: selected, isNaive: work.isNaive });
     seconds += region.seconds;
-    paste(maps, area, region.probabilities, within);
+    pastePlanes(maps, area, region.probabilities, within);
     await work.progress();
   }
   return { maps, seconds };
 }
 
-function hasOpen(open: Uint8Array, stride: number, { x, y, width, height }: Rect): boolean {
-  for (let row = y; row < y + height; row++) {
-    if (open.subarray(row * stride + x, row * stride + x + width).includes(1)) return true;
+function cutMask(mask: Uint8Array, stride: number, { x, y, width, height }: Rect): Uint8Array {
+  const cut = new Uint8Array(width * height);
+  for (let row = 0; row < height; row++) {
+    const from = (y + row) * stride + x;
+    cut.set(mask.subarray(from, from + width), row * width);
   }
-  return false;
-}
-
-function paste(maps: Float32Array, area: Rect, block: Float32Array, { x, y, width, height }: Rect): void {
-  for (let c = 0; c < 3; c++) {
-    for (let row = 0; row < height; row++) {
-      const from = (c * height + row) * width;
-      maps.set(block.subarray(from, from + width), (c * area.height + y + row) * area.width + x);
-    }
-  }
+  return cut;
 }

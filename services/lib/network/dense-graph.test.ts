@@ -10,17 +10,8 @@ import {
   startRunner,
   testBothNetworks,
   testParameters,
-  uniform,
+  testRegion,
 } from "./test-data.fixture.ts";
-
-/** A region, planar, of smooth shapes and noise, for `height` x `width` evaluated pixels. */
-function region(height: number, width: number): Uint8Array {
-  const [h, w] = [height + 31, width + 31];
-  return Uint8Array.from({ length: 3 * h * w }, (_, i) => {
-    const [y, x] = [Math.floor(i / w) % h, i % w];
-    return 110 + 60 * Math.sin(y / 5) * Math.cos(x / 7) + 80 * uniform(5, i);
-  });
-}
 
 /** The patches around every evaluated pixel, row by row. */
 function patchesOf(pixels: Uint8Array, height: number, width: number): Uint8Array {
@@ -41,7 +32,7 @@ function patchesOf(pixels: Uint8Array, height: number, width: number): Uint8Arra
 
 async function evaluate(t: TestContext, network: NetworkDescription, height: number, width: number) {
   const run = await startRunner(t);
-  const pixels = region(height, width);
+  const pixels = testRegion(height, width);
   const parameters = testParameters(network);
   const [dense, perPatch] = await Promise.all([
     run(denseGraph(network, parameters, CHANNEL_MEANS), {

@@ -66,6 +66,15 @@ export function testPatches(kind: "noise" | "flat", count: number): Uint8Array {
   });
 }
 
+/** Returns a region, planar, of smooth shapes and noise, for `height` x `width` evaluated pixels. */
+export function testRegion(height: number, width: number): Uint8Array {
+  const [h, w] = [height + 31, width + 31];
+  return Uint8Array.from({ length: 3 * h * w }, (_, i) => {
+    const [y, x] = [Math.floor(i / w) % h, i % w];
+    return 110 + 60 * Math.sin(y / 5) * Math.cos(x / 7) + 80 * uniform(5, i);
+  });
+}
+
 /** Returns labels 0, 1, 2, 0, … */
 export const testLabels = (count: number): Int32Array => Int32Array.from({ length: count }, (_, i) => i % 3);
 

@@ -2,7 +2,7 @@
 import { DomainError, invalid } from "../errors.ts";
 import { findChannelBlock } from "./channel-block.ts";
 import { chooseProvider } from "./device.ts";
-import { computeClass, type Device } from "./provider.ts";
+import { computeClass, type Device, type Provider } from "./provider.ts";
 import { createSession, type Session } from "./session.ts";
 import { startWorker } from "./worker-client.ts";
 
@@ -17,6 +17,8 @@ export interface RuntimeOptions {
 export interface Runtime {
   /** Name of the class within which results are promised to be identical bytes (METHOD.md 4). */
   readonly computeClass: string;
+  /** Where graphs run. */
+  readonly provider: Provider;
   /** Channels in a block of the CPU's blocked operators; 0 where there are none. Training graphs are written for it. */
   readonly channelBlock: number;
   /**
@@ -69,6 +71,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
   };
   return {
     computeClass: computeClass(provider, channelBlock, first.version),
+    provider,
     channelBlock,
     async session(model, { pinned = false } = {}) {
       checkOpen();

@@ -18,6 +18,14 @@ export const convolution: Operator<ConvLayer> = {
   forward: (graph, _layer, input, parameters) => graph.node("Conv", [input, ...parameters]),
   dense: (graph, _layer, input, parameters, dilation) =>
     graph.node("Conv", [input, ...parameters], { dilations: [dilation, dilation] }),
+  windowPx: ({ kernelPx }) => kernelPx,
+  places(graph, { kernelPx, channels }, windows, [weight, bias], input) {
+    if (weight === undefined || bias === undefined) throw new Error("A convolution has a weight and a bias");
+    const inputs = kernelPx ** 2 * input.channels;
+    // A window lies place by place, its channels together: so must the weights. Constants: folded when a session is made.
+    const lying = graph.reshape(graph.node("Transpose", [weight], { perm: [2, 3, 1, 0] }), [inputs, channels]);
+    return graph.node("Gemm", [graph.reshape(windows, [-1, inputs]), lying, bias]);
+  },
   stride: () => 1,
   /**
    * dW[o, c] correlates x[c] with dy[o] over the batch: a convolution with batch and channels swapped.

@@ -18,6 +18,8 @@ export const maxPool: Operator<MaxPoolLayer> = {
       strides: [1, 1],
       dilations: [dilation, dilation],
     }),
+  windowPx: ({ sizePx }) => sizePx,
+  places: (graph, _layer, windows) => graph.node("ReduceMax", [windows, graph.int64s([1])], { keepdims: 0 }),
   stride: ({ sizePx }) => sizePx,
   train(graph, { sizePx }, { value, shape }) {
     const places = windowPlaces(graph, value, sizePx, shape.sidePx);

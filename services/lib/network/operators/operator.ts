@@ -1,4 +1,4 @@
-/** @file What every operator brings: its rule of shapes, and how it is written into each of the three graphs. */
+/** @file What every operator brings: its rule of shapes, and how it is written into each of the graphs. */
 import type { Graph, Value } from "../graph.ts";
 import type { Layer, Shape } from "../layers.ts";
 
@@ -35,6 +35,13 @@ export interface Operator<L extends Layer> {
    * lie `dilation` apart, because earlier pools kept every position (METHOD.md, Dense evaluation).
    */
   dense(graph: Graph, layer: L, input: Value, parameters: readonly Value[], dilation: number): Value;
+  /** The side of the window of inputs that one output is computed from. */
+  windowPx(layer: L): number;
+  /**
+   * The layer at listed places: value [places, windowPx², channels], each place's window row by row, or [places, channels] where the
+   * window is one value. Returns [places, channels].
+   */
+  places(graph: Graph, layer: L, windows: Value, parameters: readonly Value[], input: Shape): Value;
   /** The factor by which the layer thins out a patch's values; later layers are dilated by the product. */
   stride(layer: L): number;
   train(graph: Graph, layer: L, input: TrainingInput, parameters: readonly Value[]): TrainingStep;

@@ -8,6 +8,8 @@ export const relu: Operator<ReluLayer> = {
   parameters: () => [],
   forward: (graph, _layer, input) => graph.node("Relu", [input]),
   dense: (graph, _layer, input) => graph.node("Relu", [input]),
+  windowPx: () => 1,
+  places: (graph, _layer, values) => graph.node("Relu", [values]),
   stride: () => 1,
   train(graph, _layer, { value }) {
     const output = graph.node("Relu", [value]);

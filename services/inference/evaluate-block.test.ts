@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  CHANNEL_MEANS,
+  greatestDifference,
+  NETWORKS,
+  testParameters,
+  testRegion,
+} from "../lib/network/test-data.fixture.ts";
+import { openRuntime } from "../lib/runtime/runtime.ts";
+import { evaluateBlock } from "./evaluate-block.ts";
+import { evaluateDense } from "./evaluate-region.ts";
+import { type LoadedNetwork, openNetwork } from "./loaded-network.ts";
+
+const RECT = { x: 0, y: 0, width: 300, height: 220 };
+/** Open pixels of two parts, for each path: a few, nuclei, and nearly all. */
+const OPEN: Readonly<Record<string, (x: number, y: number) => boolean>> = {
+  "a few scattered pixels": (x, y) => x % 97 === 3 && y % 53 === 11,
+  "some nuclei": (x, y) => Math.hypot((x % 100) - 30, (y % 100) - 30) < 5,
+  "half of the pixels": (x, y) => Math.hypot((x % 30) - 15, (y % 30) - 15) < 11,
+  "one part only": (x, y) => x > 200 && y < 60,
+  "all but one pixel": (x, y) => x + y > 0,
+};
+
+test("a block has at its open pixels what dense evaluation of it all gives, whatever is open", async (t) => {
+  const runtime = await openRuntime({ workers: 1, threadsPerWorker: 1, device: "cpu" });
+  t.after(() => runtime.close());
+  const parameters = testParameters(NETWORKS.default);
+  const network = openNetwork({ network: NETWORKS.default, parameters, channelMeans: CHANNEL_MEANS }, runtime);
+  const surrounded = testRegion(RECT.height, RECT.width);
+  const pixels = RECT.width * RECT.height;
+  const whole = (await evaluateDense(network, surrounded.slice(), RECT)).probabilities;
+  const used = new Set<string>();
+  const spied: LoadedNetwork = {
+    ...network,
+    dense: () => network.dense().finally(() => used.add("dense")),
+    patches: () => network.patches().finally(() => used.add("patches")),
+    sparse: (start) => network.sparse(start).finally(() => used.add(`sparse ${start}`)),
+  };
+  for (const [what, isOpen] of Object.entries(OPEN)) {
+    const open = Uint8Array.from({ length: pixels }, (_, i) =>
+      Number(isOpen(i % RECT.width, Math.floor(i / RECT.width))),
+    );
+    const { probabilities } = await evaluateBlock(spied, surrounded.slice(), RECT, { open, isNaive: false });
+    const atOpen = (map: Float32Array) => map.filter((_, i) => open[i % pixels] === 1);
+    assert.ok(greatestDifference(atOpen(probabilities), atOpen(whole)) <= 1e-6, what);
+  }
+  assert.equal(used.size, 4, `paths taken: ${[...used].join(", ")}`);
+
+  const few = Uint8Array.from({ length: pixels }, (_, i) => (i === 5 ? 1 : 0));
+  used.clear();
+  await evaluateBlock({ ...spied, canBeSparse: false }, surrounded.slice(), RECT, { open: few, isNaive: false });
+  assert.deepEqual([...used], ["dense"], "where costs are not known");
+});

@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { denseGraph } from "./dense-graph.ts";
+import { cheapestPath } from "./evaluation-path.ts";
+import { sparseGraph, windowsName } from "./sparse-graph.ts";
+import { neededPlaces, planWindows } from "./sparse-places.ts";
+import {
+  CHANNEL_MEANS,
+  NETWORKS,
+  startRunner,
+  testBothNetworks,
+  testParameters,
+  testRegion,
+  uniform,
+} from "./test-data.fixture.ts";
+import { sparseStarts, windowedLayers } from "./windowed-layers.ts";
+
+const pixelsWhere = (width: number, height: number, isSelected: (x: number, y: number) => boolean): Int32Array =>
+  Int32Array.from(
+    Array.from({ length: width * height }, (_, i) => i).filter((i) => isSelected(i % width, Math.floor(i / width))),
+  );
+
+const SELECTIONS: readonly { name: string; width: number; height: number; selected: Int32Array }[] = [
+  { name: "the only pixel", width: 1, height: 1, selected: Int32Array.of(0) },
+  { name: "two corners", width: 9, height: 31, selected: Int32Array.of(0, 9 * 31 - 1) },
+  { name: "every pixel", width: 13, height: 7, selected: pixelsWhere(13, 7, () => true) },
+  { name: "a disc", width: 40, height: 33, selected: pixelsWhere(40, 33, (x, y) => Math.hypot(x - 20, y - 15) < 9) },
+  {
+    name: "scattered pixels",
+    width: 37,
+    height: 41,
+    selected: pixelsWhere(37, 41, (x, y) => uniform(9, 37 * y + x) < 0.03),
+  },
+];
+
+for (const { name, width, height, selected } of SELECTIONS) {
+  testBothNetworks(
+    `gives ${name} of ${width} x ${height} what dense evaluation gives, from every start`,
+    async (t, network) => {
+      const run = await startRunner(t);
+      const parameters = testParameters(network);
+      const region = { type: "uint8", dims: [1, 3, height + 31, width + 31], data: testRegion(height, width) } as const;
+      const dense = (await run(denseGraph(network, parameters, CHANNEL_MEANS), { region })).probabilities!;
+      const layers = windowedLayers(network);
+      const starts = sparseStarts(layers);
+      assert.ok(starts.length >= 2);
+      for (const start of starts) {
+        const size = { width, height };
+        const windows = planWindows(layers, start, neededPlaces(layers, start, selected, size), size);
+        const lists = [...windows].map(([layer, data]) => {
+          const window = layers[layer]!.windowPx ** 2;
+          return [windowsName(layer), { type: "int32", dims: [data.length / window, window], data }] as const;
+        });
+        const model = sparseGraph(network, parameters, CHANNEL_MEANS, start);
+        const sparse = (await run(model, { region, ...Object.fromEntries(lists) })).probabilities!;
+        assert.equal(sparse.length, 3 * selected.length);
+        selected.forEach((pixel, i) => {
+          for (let c = 0; c < 3; c++) {
+            const difference = Math.abs(sparse[3 * i + c]! - dense[c * width * height + pixel]!);
+            assert.ok(difference <= 1e-6, `start ${start}, class ${c} of pixel ${pixel} differs by ${difference}`);
+          }
+        });
+      }
+    },
+  );
+}
+
+test("the default network may begin sparsely at its second and its third convolution", () => {
+  const layers = windowedLayers(NETWORKS.default);
+  assert.deepEqual(
+    sparseStarts(layers).map((start) => [
+      layers[start]!.output.channels,
+      layers[start]!.dilation,
+      layers[start]!.multiplyAdds,
+    ]),
+    [
+      [32, 2, 25_600],
+      [64, 4, 51_200],
+    ],
+  );
+  assert.equal(layers.at(-1)!.marginPx, 0);
+});
+
+test("takes the path that NUMBERS.md measured as the fastest", () => {
+  const layers = windowedLayers(NETWORKS.default);
+  const size = { width: 256, height: 256 };
+  // Discs of radius 10, as nuclei, on as many of 16 fields as the share asks for.
+  const nuclei = (share: number) => {
+    const spacing = Math.sqrt((Math.PI * 100) / share);
+    return pixelsWhere(256, 256, (x, y) => Math.hypot((x % spacing) - spacing / 2, (y % spacing) - spacing / 2) < 10);
+  };
+  const chosen = (selected: Int32Array) => {
+    const path = cheapestPath(layers, selected, size);
+    return path.kind === "sparse" ? `sparse ${path.start}` : path.kind;
+  };
+  const [threeStage, twoStage] = sparseStarts(layers).map((start) => `sparse ${start}`);
+  assert.equal(chosen(nuclei(0.03)), threeStage);
+  assert.equal(chosen(nuclei(0.25)), twoStage);
+  assert.equal(chosen(pixelsWhere(256, 256, () => true)), "dense");
+  assert.equal(chosen(Int32Array.of(5, 40_000)), "patches");
+});

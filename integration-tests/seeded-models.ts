@@ -19,6 +19,7 @@ export function seededModel(
   const onnx = patchGraph(network, initialParameters(network, seed + level), CHANNEL_MEANS);
   const manifest = {
     modelId: shortId(sha256(onnx)),
+    splitId: "",
     fold: 1,
     level,
     reduction,

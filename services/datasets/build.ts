@@ -53,7 +53,8 @@ export const buildJobs = (ctx: BuildContext): JobDefinition<BuildRequest> => ({
     const { mpp } = await readDocument(ctx.objects, COHORT, cohortId);
     const records: BuildRecord[] = [];
     for (const { outputKey } of units) records.push(await readRecord(ctx.objects, BuildRecord, outputKey));
-    await createDocument(ctx.objects, DATABASE_SET, id, { records, reductions: sampling?.reductions ?? [], mpp });
+    const reductions = sampling?.reductions ?? [];
+    await createDocument(ctx.objects, DATABASE_SET, id, { records, reductions, mpp, splitId });
     return undefined;
   },
 });

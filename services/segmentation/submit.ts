@@ -47,12 +47,15 @@ export const segmentJobs = (ctx: SubmitContext): JobDefinition<SubmitRequest> =>
     const images = units.filter(({ topic }) => topic === ASSEMBLE_TOPIC);
     return { resultId: contentId("segmentation", ...images.map(({ outputKey }) => outputKey)), units };
   },
-  finish: async (_request, id, units) => {
+  finish: async ({ cascade }, id, units) => {
     const records: AssembleRecord[] = [];
     for (const { topic, outputKey } of units) {
       if (topic === ASSEMBLE_TOPIC) records.push(await readRecord(ctx.objects, AssembleRecord, outputKey));
     }
-    await createDocument(ctx.objects, SEGMENTATION, id, { records });
+    await createDocument(ctx.objects, SEGMENTATION, id, {
+      records,
+      modelIds: (cascade?.models ?? []).map(({ modelId }) => modelId),
+    });
     // Every image has its record: no level asks for a tile's state any more. Tile results stay: they hold P2 as float32.
     for (const unit of units) {
       if (unit.topic !== ASSEMBLE_TOPIC) continue;

@@ -29,10 +29,11 @@ export function buildManifest({
   losses,
   accuracies,
 }: ManifestParts): string {
-  const { modelId, fold, level, reduction, mpp, iterations, testAccuracy, confusion, rareClasses } = model;
+  const { modelId, splitId, fold, level, reduction, mpp, iterations, testAccuracy, confusion, rareClasses } = model;
   const classes = data.train?.database?.classOfLabel ?? [];
   const manifest = {
     modelId,
+    splitId,
     fold,
     level,
     reduction,

@@ -29,6 +29,7 @@ const Count = z.int().min(0);
 const Row = z.tuple([Count, Count, Count]);
 const Manifest = z.object({
   modelId: z.string(),
+  splitId: z.string(),
   fold: z.int().min(1),
   level: z.int().min(1),
   reduction: z.int().min(1),

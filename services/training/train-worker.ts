@@ -52,6 +52,7 @@ export const trainWorker = (ctx: TrainWorkerContext): UnitHandler<TrainTask> => 
     const confusion = await confusionOf(model, test);
     const document = Model.fromPartial({
       modelId: shortId(sha256(model)),
+      splitId: task.splitId,
       fold: task.fold,
       level: task.level,
       reduction: task.reduction,
@@ -76,7 +77,8 @@ export const trainWorker = (ctx: TrainWorkerContext): UnitHandler<TrainTask> => 
 });
 
 /** What a model is for is in its file, so that its id, a hash of the file, tells models of the same weights apart. */
-const identityOf = ({ fold, level, reduction, mpp }: TrainTask): Record<string, string> => ({
+const identityOf = ({ splitId, fold, level, reduction, mpp }: TrainTask): Record<string, string> => ({
+  "radhical.split": splitId,
   "radhical.fold": String(fold),
   "radhical.level": String(level),
   "radhical.reduction": String(reduction),

@@ -87,7 +87,7 @@ export const trainJobs = (ctx: TrainContext): JobDefinition<TrainRequest> => ({
     const checked = checkSettings(given);
     // Written out, so that another default network in a later version is another task.
     const settings = { ...checked, network: JSON.stringify(networkOf(checked)) };
-    const { records, reductions, mpp } = await readDocument(ctx.objects, DATABASE_SET, databaseSetId);
+    const { records, reductions, mpp, splitId } = await readDocument(ctx.objects, DATABASE_SET, databaseSetId);
     const units = records.map((data) => {
       const { fold = 0, level = 0, patches = 0n } = data.train?.database ?? {};
       if (patches === 0n)
@@ -95,7 +95,7 @@ export const trainJobs = (ctx: TrainContext): JobDefinition<TrainRequest> => ({
           "DATABASE_EMPTY",
           `Cannot train fold ${fold} level ${level}: its training database holds no patches`,
         );
-      const task = { data, settings, fold, level, reduction: reductions[level - 1] ?? 1, mpp };
+      const task = { data, settings, fold, level, reduction: reductions[level - 1] ?? 1, mpp, splitId };
       const id = trainTaskId(task);
       return planUnit({
         topic: LEVEL_TOPIC,

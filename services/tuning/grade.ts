@@ -1,4 +1,5 @@
 /** @file Grade: a segmentation against the cohort's annotation (METHOD.md, Grading). One unit per image. */
+import { invalid } from "../lib/errors.ts";
 import { decodeMask } from "../lib/images/mask.ts";
 import { gradeImage, type ImageGrades, poolGrades } from "../lib/method/grading.ts";
 import { findNuclei } from "../lib/method/nuclei.ts";
@@ -7,8 +8,8 @@ import type { ObjectStore } from "../lib/objects/object-store.ts";
 import { GradeRequest } from "../lib/proto/radhical/v1/tuning.ts";
 import { GradeRecord, GradeTask } from "../lib/proto/radhical/v1/work.ts";
 import { contentId } from "../lib/service/content-id.ts";
-import { COHORT, GRADES, SEGMENTATION } from "../lib/service/document-kinds.ts";
-import { createDocument, encode, readDocument, readRecord } from "../lib/service/documents.ts";
+import { COHORT, GRADES, MODEL, SEGMENTATION, SPLIT } from "../lib/service/document-kinds.ts";
+import { createDocument, encode, findDocument, readDocument, readRecord } from "../lib/service/documents.ts";
 import type { ImageStore } from "../lib/service/image-store.ts";
 import type { JobDefinition } from "../lib/service/jobs/job-definition.ts";
 import { planUnit } from "../lib/service/jobs/units.ts";
@@ -30,10 +31,9 @@ export const gradeJobs = (ctx: GradeContext): JobDefinition<GradeRequest> => ({
   plan: async ({ segmentationId, cohortId }) => {
     const segmentation = await readDocument(ctx.objects, SEGMENTATION, segmentationId);
     const cohort = await readDocument(ctx.objects, COHORT, cohortId);
-    const members = membersOf(
-      cohort,
-      segmentation.records.map(({ image }) => image?.imageId ?? ""),
-    );
+    const imageIds = segmentation.records.map(({ image }) => image?.imageId ?? "");
+    const members = membersOf(cohort, imageIds);
+    for (const modelId of segmentation.modelIds) await checkUnseen(ctx, modelId, imageIds);
     const units = members.map(({ imageId, maskId }, i) => {
       const predictionKey = segmentation.records[i]?.files.find(({ path }) => path.endsWith("_mask.png"))?.key ?? "";
       const task = { imageId, maskId, maskKind: cohort.maskKind, predictionKey };
@@ -53,6 +53,22 @@ export const gradeJobs = (ctx: GradeContext): JobDefinition<GradeRequest> => ({
     return undefined;
   },
 });
+
+/**
+ * Throws TRAINING_LEAK for an image that a model was trained on, or that its fold's thresholds are chosen on. A model whose split is not in
+ * this store was trained elsewhere: nothing is known of its images.
+ */
+async function checkUnseen({ objects }: GradeContext, modelId: string, imageIds: readonly string[]): Promise<void> {
+  const { model } = await readDocument(objects, MODEL, modelId);
+  const split = model?.splitId ? await findDocument(objects, SPLIT, model.splitId) : undefined;
+  const own = split?.folds.find(({ fold }) => fold === model?.fold);
+  if (!own) return;
+  const seen = new Set([...own.train, ...own.validation]);
+  const image = imageIds.find((imageId) => seen.has(imageId));
+  if (image === undefined) return;
+  const why = `it is a training or validation image of fold ${own.fold}, which the model of level ${model?.level} was trained for`;
+  throw invalid("TRAINING_LEAK", `Cannot grade image "${image}": ${why}; grade test images of that fold`);
+}
 
 /** Returns the worker of grade jobs. */
 export const gradeWorker = (ctx: GradeContext): UnitHandler<GradeTask> => ({

@@ -3,7 +3,7 @@ import { invalid } from "../lib/errors.ts";
 import { checkValidationOnly } from "../lib/method/folds.ts";
 import { objectKey } from "../lib/objects/object-key.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
-import type { Cohort, CohortMember } from "../lib/proto/radhical/v1/datasets.ts";
+import type { Cohort, CohortMember, Fold } from "../lib/proto/radhical/v1/datasets.ts";
 import { GetTuningResponse, TuneRequest } from "../lib/proto/radhical/v1/tuning.ts";
 import { type Evaluation, TuneTask } from "../lib/proto/radhical/v1/work.ts";
 import { contentId } from "../lib/service/content-id.ts";
@@ -38,12 +38,18 @@ export function membersOf(cohort: Cohort, imageIds: readonly string[]): CohortMe
   });
 }
 
-/** A model of another fold has been trained on this fold's test patients, or on its validation images. */
-async function checkModelFold({ objects }: TuneContext, { levels }: Evaluation, fold: number): Promise<void> {
+/** A model of another fold, or of another split, has been trained on this fold's test patients, or on its validation images. */
+async function checkModels(
+  { objects }: TuneContext,
+  { levels }: Evaluation,
+  own: Fold,
+  splitId: string,
+): Promise<void> {
   for (const { level, modelId } of levels) {
     const { model } = await readDocument(objects, MODEL, modelId);
-    if (model?.fold === fold) continue;
-    const message = `Cannot tune fold ${fold} with the model of level ${level}: it was trained for fold ${model?.fold}`;
+    if (model?.fold === own.fold && model.splitId === splitId) continue;
+    const trained = `fold ${model?.fold} of split "${model?.splitId}"`;
+    const message = `Cannot tune fold ${own.fold} of split "${splitId}" with the model of level ${level}: it was trained for ${trained}`;
     throw invalid("MODEL_OF_OTHER_FOLD", `${message}; evaluate the validation images with this fold's models`);
   }
 }
@@ -62,7 +68,7 @@ export const tuneJobs = (ctx: TuneContext): JobDefinition<TuneRequest> => ({
     if (maxHolePx < 0)
       throw invalid("TUNING_INVALID", `Cannot fill holes of at most ${maxHolePx} pixels: give 0 or more`);
     checkValidationOnly(evaluation.imageIds, own);
-    await checkModelFold(ctx, evaluation, fold);
+    await checkModels(ctx, evaluation, own, splitId);
     const { annotation, maskKind } = cohort;
     const members = membersOf(cohort, evaluation.imageIds);
     const task = { evaluation, members, annotation, maskKind, maxHolePx, withoutUpper, ...EFFORT };

@@ -31,7 +31,7 @@ const ids = { cohortId: contentId("cohort"), splitId: contentId("split"), evalua
 async function startTuning(
   t: TestContext,
   evaluated: readonly ("validation" | "test")[] = ["validation"],
-  modelFold = 1,
+  trainedFor: { readonly fold: number; readonly splitId: string } = { fold: 1, splitId: ids.splitId },
 ) {
   const objects = await temporaryStore(t);
   const images = createImageStore(objects, 1e7);
@@ -58,7 +58,7 @@ async function startTuning(
   await createDocument(objects, SPLIT, ids.splitId, { patchSetId: "", seed: 1n, folds: [fold], files: [] });
   const levels = [1, 2].map((level) => ({ level, reduction: level, modelId: contentId("model", level), mpp: 0.25 }));
   for (const level of levels) {
-    const model = Model.fromPartial({ ...level, fold: modelFold });
+    const model = Model.fromPartial({ ...level, ...trainedFor });
     await createDocument(objects, MODEL, level.modelId, { model, manifest: "", key: "" });
     const side = SIDE / level.reduction;
     const map = new Float32Array(3 * side * side);
@@ -95,9 +95,14 @@ test("thresholds are never chosen on an image that is not of the fold's validati
   await assert.rejects(tuneJobs(context).plan(requestOf()), { name: "DomainError", reason: "TEST_LEAK" });
 });
 
-test("models of another fold are refused: they have seen this fold's validation or test patients", async (t) => {
-  const { context, requestOf } = await startTuning(t, ["validation"], 2);
-  await assert.rejects(tuneJobs(context).plan(requestOf()), { name: "DomainError", reason: "MODEL_OF_OTHER_FOLD" });
+test("models of another fold or split are refused: they have seen this fold's validation or test patients", async (t) => {
+  for (const trainedFor of [
+    { fold: 2, splitId: ids.splitId },
+    { fold: 1, splitId: contentId("another seed") },
+  ]) {
+    const { context, requestOf } = await startTuning(t, ["validation"], trainedFor);
+    await assert.rejects(tuneJobs(context).plan(requestOf()), { name: "DomainError", reason: "MODEL_OF_OTHER_FOLD" });
+  }
 });
 
 test("a fold, a hole or an id that cannot be is refused before a job is made", async (t) => {
@@ -113,6 +118,15 @@ test("only members of the cohort have an annotation", async (t) => {
   const { cohort, imageIds } = await startTuning(t);
   assert.deepEqual(membersOf(cohort, [imageIds.test, imageIds.validation]), cohort.members.toReversed());
   assert.throws(() => membersOf(cohort, [contentId("other")]), { reason: "NOT_IN_COHORT" });
+});
+
+test("an image that a model was trained for is not graded with it", async (t) => {
+  const { context, objects, imageIds } = await startTuning(t);
+  const segmentationId = contentId("segmentation of the validation image");
+  const document = { records: [{ image: { imageId: imageIds.validation } }], modelIds: [contentId("model", 1)] };
+  await createDocument(objects, SEGMENTATION, segmentationId, Segmentation.fromPartial(document));
+  const request = { requestId: "x", segmentationId, cohortId: ids.cohortId };
+  await assert.rejects(gradeJobs(context).plan(request), { reason: "TRAINING_LEAK", message: /image of fold 1/ });
 });
 
 test("a prediction is graded against its image's annotation, image by image", async (t) => {

@@ -27,10 +27,16 @@ const documentKey = (kind: DocumentKind<unknown>, id: string): string => {
   throw new DomainError("invalidArgument", "ID_INVALID", `Cannot find ${kind.label} "${id}": an id is 32 hex digits`);
 };
 
+/** Returns the document with this id, or undefined. */
+export async function findDocument<T>(objects: ObjectStore, kind: DocumentKind<T>, id: string): Promise<T | undefined> {
+  const found = await objects.find(documentKey(kind, id));
+  return found && kind.codec.decode(found.bytes);
+}
+
 /** Returns the document with this id. Throws notFound (<LABEL>_NOT_FOUND) if there is none. */
 export async function readDocument<T>(objects: ObjectStore, kind: DocumentKind<T>, id: string): Promise<T> {
-  const found = await objects.find(documentKey(kind, id));
-  if (found) return kind.codec.decode(found.bytes);
+  const found = await findDocument(objects, kind, id);
+  if (found) return found;
   const reason = `${kind.label.toUpperCase().replaceAll(" ", "_")}_NOT_FOUND`;
   throw new DomainError("notFound", reason, `Cannot find ${kind.label} "${id}"`);
 }

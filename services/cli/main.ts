@@ -69,6 +69,11 @@ program
   .option("--iterations <n>", "training steps per level (default 10000)")
   .option("--stain-jitter <n>", "how far stains vary in training, 0 to 1 (default 0.2)")
   .option("--averaged-steps <n>", "last steps whose weights are averaged (default 0: none)")
+  .option(
+    "--max-compute <n>",
+    "the cascade's budget: pixels computed over all levels per pixel of level 1, such as 0.1",
+  )
+  .option("--min-score <n>", "least score on validation images; of such points the one with least compute")
   .option("--seed <n>", "everything random follows from it (default 1)")
   .optionsGroup(WHERE)
   .option("--device <name>", DEVICE_HELP)

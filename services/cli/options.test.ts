@@ -11,6 +11,13 @@ import {
 
 const REQUIRED = { images: "i", masks: "m", out: "o" };
 
+test("a budget or a floor for the cascade is a number above 0, and not both at once", () => {
+  assert.equal(parseOptions(RunOptions, { ...REQUIRED, maxCompute: "0.1" }).maxCompute, 0.1);
+  assert.throws(() => parseOptions(RunOptions, { ...REQUIRED, minScore: "0" }), /--min-score "0" must be more than 0/);
+  const both = parseOptions(RunOptions, { ...REQUIRED, maxCompute: "0.1", minScore: "0.7" });
+  assert.throws(() => checkRunOptions(both), /--max-compute or --min-score, not both/);
+});
+
 test("what is not said has the method's defaults", () => {
   assert.deepEqual(parseOptions(RunOptions, REQUIRED), {
     ...REQUIRED,

@@ -22,7 +22,7 @@ function oneOf<const Words extends readonly string[]>(words: Words): z.ZodEnum<{
 
 const required = z.string({ error: "is required" }).min(1, { error: "is required" });
 const fromNoneToOne = "must be a number from 0 to 1";
-const mpp = z.coerce.number({ error: "must be a number" }).positive({ error: "must be more than 0" });
+const aboveNone = z.coerce.number({ error: "must be a number" }).positive({ error: "must be more than 0" });
 
 const device = oneOf(DEVICES);
 
@@ -45,8 +45,10 @@ export const RunOptions = z.object({
     .max(1, { error: fromNoneToOne })
     .default(0.2),
   averagedSteps: wholeNumber(0).default(0),
+  maxCompute: aboveNone.optional(),
+  minScore: aboveNone.optional(),
   annotation: oneOf(["sparse", "complete"]).default("sparse"),
-  mpp: mpp.default(0.25),
+  mpp: aboveNone.default(0.25),
   patient: z.string().default("prefix"),
   masksAre: oneOf(["auto", "binary", "labels"]).default("auto"),
   seed: wholeNumber(0, Number.MAX_SAFE_INTEGER).default(1),
@@ -67,7 +69,7 @@ export const SegmentOptions = z.object({
   out: required,
   mode: oneOf(["cascade", "dense", "naive"]).default("cascade"),
   tile: wholeNumber(1).optional(),
-  mpp: mpp.optional(),
+  mpp: aboveNone.optional(),
   device: device.optional(),
   address: z.string().optional(),
   json: z.boolean().default(false),
@@ -103,7 +105,9 @@ export function checkNoArguments(words: readonly string[]): void {
 }
 
 /** Checks what options say together. Throws OPTIONS_INVALID or REDUCTIONS_INVALID. */
-export function checkRunOptions({ fold, folds, reductions }: RunOptions): void {
+export function checkRunOptions({ fold, folds, reductions, maxCompute, minScore }: RunOptions): void {
+  if (maxCompute !== undefined && minScore !== undefined)
+    throw invalid("OPTIONS_INVALID", "Cannot start: give --max-compute or --min-score, not both");
   if (fold > folds) throw invalid("OPTIONS_INVALID", `Cannot start: --fold ${fold} is beyond --folds ${folds}`);
   checkReductions(reductions);
   if (reductions.length > MAX_LEVELS) {

@@ -220,6 +220,11 @@ export async function evaluateValidation(
   });
 }
 
+function wishOf({ maxCompute, minScore }: RunOptions): TuneRequest["wish"] {
+  if (maxCompute !== undefined) return { $case: "maxComputeFraction", value: maxCompute };
+  return minScore === undefined ? undefined : { $case: "minScore", value: minScore };
+}
+
 /** Chooses thresholds on the validation images. */
 export async function tuneThresholds(
   { services, output, options }: StepContext,
@@ -244,6 +249,7 @@ export async function tuneThresholds(
       fold: options.fold,
       maxHolePx: MAX_HOLE_PX,
       withoutUpper,
+      wish: wishOf(options),
     },
     submit: (request) => services.tuning.tune(request),
   });

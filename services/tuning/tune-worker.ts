@@ -3,7 +3,7 @@ import { setImmediate as yieldToEventLoop } from "node:timers/promises";
 import type { ValidationImage } from "../lib/method/evaluator.ts";
 import { findNuclei } from "../lib/method/nuclei.ts";
 import { tuneThresholds } from "../lib/method/thresholds.ts";
-import type { TradeoffPoint } from "../lib/method/tradeoff.ts";
+import type { TradeoffPoint, Wish } from "../lib/method/tradeoff.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
 import { ImportPurpose } from "../lib/proto/radhical/v1/datasets.ts";
 import { GetTuningResponse, type TradeoffPoint as TradeoffMessage } from "../lib/proto/radhical/v1/tuning.ts";
@@ -37,7 +37,9 @@ export const tuneWorker = (ctx: TuneWorkerContext): UnitHandler<TuneTask> => ({
     }
     const { maxHolePx, withoutUpper, prices, randomPoints } = task;
     const annotation = annotationWord(task.annotation);
-    const settings = { reductions, annotation, maxHolePx, withoutUpper, prices, randomPoints, seed: String(task.seed) };
+    const seed = String(task.seed);
+    const wish = wishOf(task);
+    const settings = { reductions, annotation, maxHolePx, withoutUpper, prices, randomPoints, seed, wish };
     const tuning = await tuneThresholds(images, settings, breathe(unit));
     return encode(GetTuningResponse, {
       chosen: tuning.chosen.map(pointMessage),
@@ -47,6 +49,11 @@ export const tuneWorker = (ctx: TuneWorkerContext): UnitHandler<TuneTask> => ({
     });
   },
 });
+
+function wishOf({ wish }: TuneTask): Wish | undefined {
+  if (!wish) return undefined;
+  return wish.$case === "minScore" ? { minScore: wish.value } : { maxComputeFraction: wish.value };
+}
 
 const pointMessage = ({ endsAt, computeFraction, score, f, thresholds }: TradeoffPoint): TradeoffMessage => ({
   endsAt,

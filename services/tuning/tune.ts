@@ -59,7 +59,7 @@ export const tuneJobs = (ctx: TuneContext): JobDefinition<TuneRequest> => ({
   kind: "tune",
   unit: "%",
   codec: TuneRequest,
-  plan: async ({ evaluationId, cohortId, splitId, fold, maxHolePx, withoutUpper }) => {
+  plan: async ({ evaluationId, cohortId, splitId, fold, maxHolePx, withoutUpper, wish }) => {
     const evaluation = await readDocument(ctx.objects, EVALUATION, evaluationId);
     const cohort = await readDocument(ctx.objects, COHORT, cohortId);
     const { folds } = await readDocument(ctx.objects, SPLIT, splitId);
@@ -67,11 +67,12 @@ export const tuneJobs = (ctx: TuneContext): JobDefinition<TuneRequest> => ({
     if (!own) throw invalid("FOLD_UNKNOWN", `Cannot tune fold ${fold}: the split has folds 1 to ${folds.length}`);
     if (maxHolePx < 0)
       throw invalid("TUNING_INVALID", `Cannot fill holes of at most ${maxHolePx} pixels: give 0 or more`);
+    if (wish && !(wish.value > 0)) throw invalid("TUNING_INVALID", `Cannot tune for "${wish.value}": give more than 0`);
     checkValidationOnly(evaluation.imageIds, own);
     await checkModels(ctx, evaluation, own, splitId);
     const { annotation, maskKind } = cohort;
     const members = membersOf(cohort, evaluation.imageIds);
-    const task = { evaluation, members, annotation, maskKind, maxHolePx, withoutUpper, ...EFFORT };
+    const task = { evaluation, members, annotation, maskKind, maxHolePx, withoutUpper, wish, ...EFFORT };
     const id = contentId("tuning", encode(TuneTask, task));
     const outputKey = objectKey("tuning-records", id);
     return {

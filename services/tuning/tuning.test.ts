@@ -90,6 +90,18 @@ test("on maps that are right, the chosen cascade is right at less than the dense
   );
 });
 
+test("a budget is kept, and one that no point keeps is an error", async (t) => {
+  const { context, objects, requestOf } = await startTuning(t);
+  const tune = (value: number) => {
+    const request = requestOf({ wish: { $case: "maxComputeFraction", value } });
+    return runInline(objects, tuneJobs(context), tuneWorker(context), request);
+  };
+  const { chosen } = await readDocument(objects, TUNING, (await tune(0.4)).id);
+  assert.ok((chosen[0]?.computeFraction ?? 1) <= 0.4, String(chosen[0]?.computeFraction));
+  await assert.rejects(tune(1e-6), { reason: "WISH_UNREACHABLE" });
+  await assert.rejects(tune(0), { reason: "TUNING_INVALID" });
+});
+
 test("thresholds are never chosen on an image that is not of the fold's validation set", async (t) => {
   const { context, requestOf } = await startTuning(t, ["validation", "test"]);
   await assert.rejects(tuneJobs(context).plan(requestOf()), { name: "DomainError", reason: "TEST_LEAK" });

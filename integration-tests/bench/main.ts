@@ -8,9 +8,10 @@ import { extraction } from "./extraction.ts";
 import { type Benchmark, measure, type Result, type Spread } from "./measure.ts";
 import { sparse } from "./sparse.ts";
 import { training } from "./training.ts";
+import { tuning } from "./tuning.ts";
 
 /** A new one is a file beside these and an entry here. */
-const BENCHMARKS: readonly Benchmark[] = [dense, sparse, extraction, training, cascade, database];
+const BENCHMARKS: readonly Benchmark[] = [dense, sparse, extraction, training, cascade, database, tuning];
 
 const { values, positionals } = parseArgs({
   options: {

@@ -120,7 +120,7 @@ const decideAll = (state: CascadeState, maps: Float32Array, { level, thresholds 
   const { level: decidedAt, p2, positive } = state;
   const pixels = decidedAt.length;
   const final = endThreshold(level, thresholds);
-  const mixedShare = level === 1 ? 0 : 0.5;
+  const mixedShare = endMixedShare(level);
   let computed = 0;
   let accepted = 0;
   for (let i = 0; i < pixels; i++) {
@@ -136,6 +136,9 @@ const decideAll = (state: CascadeState, maps: Float32Array, { level, thresholds 
   }
   return { level, computed, accepted, rejected: computed - accepted };
 };
+
+/** How much of P1 counts as nucleus where the cascade ends. */
+export const endMixedShare = (level: number): number => (level === 1 ? 0 : 0.5);
 
 /** Returns the threshold that a cascade ending at a level ends by. Throws DomainError THRESHOLDS_INVALID where there is none. */
 export const endThreshold = (level: number, { lower, final }: LevelThresholds): number => {

@@ -3,15 +3,21 @@
 /** 4: pixels touch by an edge. 8: by an edge or a corner. */
 export type Connectivity = 4 | 8;
 
-/** Components, numbered from 0 in row-major order of their first pixel. Arrays over runs are in row-major order. */
-export interface Components {
-  readonly count: number;
-  /** Pixels per component. */
-  readonly areas: Uint32Array;
+/** A binary plane as runs, in row-major order. */
+export interface Runs {
   /** Index of each run's first pixel in the plane. */
   readonly starts: Uint32Array;
   /** Index after each run's last pixel. */
   readonly ends: Uint32Array;
+  /** Index of each row's first run; one more entry closes the last row. */
+  readonly rows: Uint32Array;
+}
+
+/** Components, numbered from 0 in row-major order of their first pixel. */
+export interface Components extends Runs {
+  readonly count: number;
+  /** Pixels per component. */
+  readonly areas: Uint32Array;
   /** The component of each run. */
   readonly owners: Uint32Array;
 }
@@ -24,10 +30,13 @@ export const findComponents = (
   connectivity: Connectivity,
   of: "set" | "unset" = "set",
 ): Components => {
-  const runs = findRuns(mask, width, height, of === "set" ? 0 : 1);
-  const parents = joinRuns(runs, width, connectivity === 8 ? 1 : 0);
-  return numberComponents(runs, parents);
+  const runs = findRuns(mask, width, height);
+  return componentsOf(of === "set" ? runs : complement(runs, width), width, connectivity);
 };
+
+/** Returns the components of a plane's runs. */
+export const componentsOf = (runs: Runs, width: number, connectivity: Connectivity): Components =>
+  numberComponents(runs, joinRuns(runs, width, connectivity === 8 ? 1 : 0));
 
 /** Returns a plane with 0 outside the components and component number + 1 inside. */
 export const labelComponents = (components: Components, width: number, height: number): Int32Array => {
@@ -37,16 +46,9 @@ export const labelComponents = (components: Components, width: number, height: n
   return labels;
 };
 
-interface Runs {
-  readonly starts: Uint32Array;
-  readonly ends: Uint32Array;
-  /** Index of each row's first run; one more entry closes the last row. */
-  readonly rows: Uint32Array;
-}
-
-/** `other` is the value that does not belong to a run. */
-const findRuns = (mask: Uint8Array, width: number, height: number, other: 0 | 1): Runs => {
-  const count = countRuns(mask, width, height, other);
+/** Returns the runs of 1 in a 0/1 mask of width x height. */
+export const findRuns = (mask: Uint8Array, width: number, height: number): Runs => {
+  const count = countRuns(mask, width, height);
   const starts = new Uint32Array(count);
   const ends = new Uint32Array(count);
   const rows = new Uint32Array(height + 1);
@@ -55,10 +57,10 @@ const findRuns = (mask: Uint8Array, width: number, height: number, other: 0 | 1)
     rows[y] = run;
     const rowEnd = i + width;
     while (i < rowEnd) {
-      while (i < rowEnd && mask[i] === other) i++;
+      while (i < rowEnd && mask[i] === 0) i++;
       if (i === rowEnd) break;
       starts[run] = i;
-      while (i < rowEnd && mask[i] !== other) i++;
+      while (i < rowEnd && mask[i] !== 0) i++;
       ends[run++] = i;
     }
   }
@@ -66,13 +68,64 @@ const findRuns = (mask: Uint8Array, width: number, height: number, other: 0 | 1)
   return { starts, ends, rows };
 };
 
+/** Returns the runs of the pixels between the runs. */
+export const complement = ({ starts, ends, rows }: Runs, width: number): Runs => {
+  const height = rows.length - 1;
+  const between = {
+    starts: new Uint32Array(starts.length + height),
+    ends: new Uint32Array(starts.length + height),
+    rows: new Uint32Array(height + 1),
+  };
+  let count = 0;
+  const add = (start: number, end: number): void => {
+    if (start === end) return;
+    between.starts[count] = start;
+    between.ends[count++] = end;
+  };
+  for (let y = 0; y < height; y++) {
+    between.rows[y] = count;
+    let from = y * width;
+    for (let run = rows[y]!; run < rows[y + 1]!; run++) {
+      add(from, starts[run]!);
+      from = ends[run]!;
+    }
+    add(from, (y + 1) * width);
+  }
+  between.rows[height] = count;
+  return { starts: between.starts.subarray(0, count), ends: between.ends.subarray(0, count), rows: between.rows };
+};
+
+/** Returns the runs for which `isKept`. */
+export const filterRuns = ({ starts, ends, rows }: Runs, isKept: (run: number) => boolean): Runs => {
+  const kept = { starts: new Uint32Array(starts.length), ends: new Uint32Array(starts.length) };
+  const keptRows = new Uint32Array(rows.length);
+  let count = 0;
+  for (let y = 0; y + 1 < rows.length; y++) {
+    keptRows[y] = count;
+    for (let run = rows[y]!; run < rows[y + 1]!; run++) {
+      if (!isKept(run)) continue;
+      kept.starts[count] = starts[run]!;
+      kept.ends[count++] = ends[run]!;
+    }
+  }
+  keptRows[rows.length - 1] = count;
+  return { starts: kept.starts.subarray(0, count), ends: kept.ends.subarray(0, count), rows: keptRows };
+};
+
+/** Returns the 0/1 plane of runs. */
+export const planeOf = ({ starts, ends }: Runs, pixels: number): Uint8Array => {
+  const plane = new Uint8Array(pixels);
+  for (let run = 0; run < starts.length; run++) plane.fill(1, starts[run]!, ends[run]!);
+  return plane;
+};
+
 /** Counted first: room for the worst case, half a run per pixel, would be far above what masks need. */
-const countRuns = (mask: Uint8Array, width: number, height: number, other: 0 | 1): number => {
+const countRuns = (mask: Uint8Array, width: number, height: number): number => {
   let count = 0;
   for (let y = 0, i = 0; y < height; y++) {
     let before = 0;
     for (const rowEnd = i + width; i < rowEnd; i++) {
-      const inside = mask[i]! ^ other;
+      const inside = mask[i]!;
       count += inside & ~before;
       before = inside;
     }
@@ -115,7 +168,8 @@ const unite = (parents: Uint32Array, a: number, b: number): void => {
   else parents[rootA] = rootB;
 };
 
-const numberComponents = ({ starts, ends }: Runs, parents: Uint32Array): Components => {
+const numberComponents = (runs: Runs, parents: Uint32Array): Components => {
+  const { starts, ends } = runs;
   const owners = new Uint32Array(parents.length);
   let count = 0;
   for (let run = 0; run < parents.length; run++) {
@@ -127,5 +181,5 @@ const numberComponents = ({ starts, ends }: Runs, parents: Uint32Array): Compone
     const owner = owners[run]!;
     areas[owner] = areas[owner]! + ends[run]! - starts[run]!;
   }
-  return { count, areas, starts, ends, owners };
+  return { ...runs, count, areas, owners };
 };

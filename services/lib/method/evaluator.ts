@@ -1,6 +1,7 @@
 /** @file METHOD.md 6: the score of thresholds on the validation images. */
 import type { CascadeThresholds, LevelThresholds } from "./cascade.ts";
-import { gradeImage, poolGrades } from "./grading.ts";
+import { componentsOf } from "./components.ts";
+import { gradePrediction, poolGrades } from "./grading.ts";
 import type { Annotation } from "./image.ts";
 import type { Nuclei } from "./nuclei.ts";
 import { createSimulator, type MappedImage } from "./simulation.ts";
@@ -42,8 +43,9 @@ export const createEvaluator = (
     let computed = 0;
     let pixels = 0;
     for (const [i, simulator] of simulators.entries()) {
-      const { mask, counts } = simulator.run(thresholds, endsAt);
-      grades.push(gradeImage(mask, images[i]!.nuclei));
+      const { runs, counts } = simulator.run(thresholds, endsAt);
+      const { nuclei } = images[i]!;
+      grades.push(gradePrediction(componentsOf(runs, nuclei.width, 8), nuclei));
       for (const level of counts) computed += level.computed;
       pixels += images[i]!.maps[endsAt - 1]!.length / 3;
       await breathe();

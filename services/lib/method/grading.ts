@@ -1,4 +1,5 @@
 /** @file METHOD.md, "Grading": how well a mask finds the annotated nuclei of an image, and of many. */
+import { type Components, findComponents } from "./components.ts";
 import type { Nuclei } from "./nuclei.ts";
 import { findOverlaps, type Overlaps } from "./overlaps.ts";
 
@@ -53,7 +54,12 @@ export const gradeImage = (mask: Uint8Array, nuclei: Nuclei): ImageGrades => {
   if (mask.length !== nuclei.numbers.length) {
     throw new RangeError(`Cannot grade a mask of ${mask.length} pixels by an annotation of ${nuclei.numbers.length}`);
   }
-  const overlaps = findOverlaps(mask, nuclei);
+  return gradePrediction(findComponents(mask, nuclei.width, nuclei.height, 8), nuclei);
+};
+
+/** `gradeImage` of a mask's 8-connected components. */
+export const gradePrediction = (predicted: Components, nuclei: Nuclei): ImageGrades => {
+  const overlaps = findOverlaps(predicted, nuclei);
   const predictedPx = sum(overlaps.objects.areas);
   return {
     ...gradeNuclei(overlaps, nuclei),

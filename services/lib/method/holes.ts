@@ -1,13 +1,31 @@
 /** @file Filling holes of a mask and dropping its specks. Each returns a new 0/1 mask of width x height pixels. */
-import { type Components, type Connectivity, findComponents } from "./components.ts";
+import {
+  type Components,
+  type Connectivity,
+  complement,
+  componentsOf,
+  filterRuns,
+  findComponents,
+  findRuns,
+  planeOf,
+  type Runs,
+} from "./components.ts";
 
 /**
  * Returns the mask with its holes filled (METHOD.md 5 and 7): every 4-connected background component of at most `maxHolePx` pixels,
  * to the letter: one at the image's border too.
  */
-export const fillHoles = (mask: Uint8Array, width: number, height: number, maxHolePx: number): Uint8Array => {
-  const background = findComponents(mask, width, height, 4, "unset");
-  return paint(mask, background, 1, (component) => background.areas[component]! <= maxHolePx);
+export const fillHoles = (mask: Uint8Array, width: number, height: number, maxHolePx: number): Uint8Array =>
+  planeOf(fillRunHoles(findRuns(mask, width, height), width, maxHolePx), mask.length);
+
+/** `fillHoles` on runs, which tuning fills thousands of times. */
+export const fillRunHoles = (runs: Runs, width: number, maxHolePx: number): Runs => {
+  const background = componentsOf(complement(runs, width), width, 4);
+  const { areas, owners } = background;
+  return complement(
+    filterRuns(background, (run) => areas[owners[run]!]! > maxHolePx),
+    width,
+  );
 };
 
 /** Returns the mask with every 4-connected background component filled that does not reach the border, whatever its size. */

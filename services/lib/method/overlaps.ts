@@ -1,5 +1,5 @@
 /** @file Which predicted objects share pixels with which annotated nuclei. */
-import { type Components, findComponents } from "./components.ts";
+import type { Components } from "./components.ts";
 import { IGNORED, type Nuclei } from "./nuclei.ts";
 
 /** Pairs that share pixels, in order of the object; entry i of the three arrays is one pair. */
@@ -16,9 +16,8 @@ export interface Overlaps {
   readonly truePx: number;
 }
 
-/** Returns the overlaps of a 0/1 mask with the nuclei of an image of the same size. */
-export const findOverlaps = (mask: Uint8Array, nuclei: Nuclei): Overlaps => {
-  const objects = findComponents(mask, nuclei.width, nuclei.height, 8);
+/** Returns the overlaps of predicted objects with the nuclei of an image of the same size. */
+export const findOverlaps = (objects: Components, nuclei: Nuclei): Overlaps => {
   const order = runsByOwner(objects);
   const { starts, ends, owners } = objects;
   const { numbers } = nuclei;

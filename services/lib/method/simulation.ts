@@ -4,12 +4,15 @@ import {
   type CascadeThresholds,
   computeFraction,
   decideLevel,
+  endMixedShare,
+  endThreshold,
   expandState,
   type LevelCounts,
   type LevelThresholds,
   openState,
 } from "./cascade.ts";
-import { fillHoles } from "./holes.ts";
+import { findRuns, planeOf, type Runs } from "./components.ts";
+import { fillRunHoles } from "./holes.ts";
 import { levelSize } from "./levels.ts";
 import { composeParents, type ParentTables, parentTables } from "./parents.ts";
 
@@ -24,8 +27,8 @@ export interface MappedImage {
 
 /** What the cascade gives on an image. */
 export interface SimulatedCascade {
-  /** 0/1, level-1 pixels, holes filled. */
-  readonly mask: Uint8Array;
+  /** Level-1 pixels of nuclei, holes filled. */
+  readonly runs: Runs;
   /** From the coarsest level to the one it ends at. */
   readonly counts: readonly LevelCounts[];
   readonly computeFraction: number;
@@ -36,17 +39,20 @@ export interface Simulator {
   run(thresholds: CascadeThresholds, endsAt: number): SimulatedCascade;
 }
 
-/** Returns the cascade of one run; see `createSimulator`. */
+/** Returns the cascade of one run, with its nuclei as a 0/1 mask of level-1 pixels; see `createSimulator`. */
 export const simulate = (
   image: MappedImage,
   reductions: readonly number[],
   thresholds: CascadeThresholds,
   endsAt: number,
   maxHolePx: number,
-): SimulatedCascade => createSimulator(image, reductions, maxHolePx).run(thresholds, endsAt);
+): Omit<SimulatedCascade, "runs"> & { readonly mask: Uint8Array } => {
+  const { runs, ...rest } = createSimulator(image, reductions, maxHolePx).run(thresholds, endsAt);
+  return { mask: planeOf(runs, image.width * image.height), ...rest };
+};
 
-/** What a level left to the next finer one, under the thresholds that `key` spells out. */
-interface Passed {
+/** What levels down to one decided, under the thresholds that `key` spells out. */
+interface Decided {
   readonly key: string;
   readonly state: CascadeState;
   readonly counts: readonly LevelCounts[];
@@ -61,42 +67,104 @@ export const createSimulator = (image: MappedImage, reductions: readonly number[
   // index = level - 1: from that level to the next coarser one
   const toCoarser = reductions.slice(1).map((n, i) => parentTables(whole, width, height, reductions[i]!, n));
   const toEnd = composedTables(toCoarser);
-  const passed: (Passed | undefined)[] = [];
+  const decided: (Decided | undefined)[] = [];
+  const codes: ({ readonly key: string; readonly plane: Uint8Array } | undefined)[] = [];
 
-  /** The state at `level` before it decides. */
-  const stateAt = (level: number, thresholds: CascadeThresholds): Passed => {
-    if (level === coarsest) {
-      const { width: w, height: h } = sizes[level - 1]!;
-      return { key: "", state: openState(w, h), counts: [] };
-    }
-    const above = level + 1;
-    const rule = { level: above, endsAt: level, thresholds: thresholds[above - 1]! };
-    const before = stateAt(above, thresholds);
-    const key = `${before.key}/${describe(rule.thresholds)}`;
-    const kept = passed[level];
+  /** The state after `level`, which is not the last, decided. */
+  const decidedAt = (level: number, thresholds: CascadeThresholds): Decided => {
+    const before = level === coarsest ? undefined : decidedAt(level + 1, thresholds);
+    const own = thresholds[level - 1]!;
+    const key = `${before?.key ?? ""}/${own.lower},${own.upper}`;
+    const kept = decided[level];
     if (kept?.key === key) return kept;
-    const { state, counts } = decideLevel(before.state, maps[above - 1]!, rule);
-    const next = { key, state: expandState(state, toCoarser[level - 1]!), counts: [...before.counts, counts] };
-    passed[level] = next;
+    const size = sizes[level - 1]!;
+    const state = before ? expandState(before.state, toCoarser[level - 1]!) : openState(size.width, size.height);
+    const after = decideLevel(state, maps[level - 1]!, { level, endsAt: level - 1, thresholds: own });
+    const next = { key, state: after.state, counts: [...(before?.counts ?? []), after.counts] };
+    decided[level] = next;
     return next;
   };
 
+  /** What coarser levels left to the last one, as codes. */
+  const codesAt = (endsAt: number, { key, state }: Decided): Uint8Array => {
+    const kept = codes[endsAt];
+    if (kept?.key === key) return kept.plane;
+    const plane = expandCodes(encodeState(state), state.width, toCoarser[endsAt - 1]!);
+    codes[endsAt] = { key, plane };
+    return plane;
+  };
+
   const run = (thresholds: CascadeThresholds, endsAt: number): SimulatedCascade => {
-    const before = stateAt(endsAt, thresholds);
-    const rule = { level: endsAt, endsAt, thresholds: thresholds[endsAt - 1]! };
-    const { state, counts } = decideLevel(before.state, maps[endsAt - 1]!, rule);
-    const allCounts = [...before.counts, counts];
-    const { positive } = endsAt === 1 ? state : expandState(state, toEnd[endsAt - 2]!);
+    const before = endsAt === coarsest ? undefined : decidedAt(endsAt + 1, thresholds);
+    const size = sizes[endsAt - 1]!;
+    const pixels = size.width * size.height;
+    const end = decideEnd(before && codesAt(endsAt, before), maps[endsAt - 1]!, endsAt, thresholds[endsAt - 1]!);
+    const counts = [...(before?.counts ?? []), end.counts];
+    const mask = endsAt === 1 ? end.mask : expandCodes(end.mask, size.width, toEnd[endsAt - 2]!);
     return {
-      mask: fillHoles(positive, width, height, maxHolePx),
-      counts: allCounts,
-      computeFraction: computeFraction(allCounts, state.width * state.height),
+      runs: fillRunHoles(findRuns(mask, width, height), width, maxHolePx),
+      counts,
+      computeFraction: computeFraction(counts, pixels),
     };
   };
   return { run };
 };
 
-const describe = ({ lower, upper }: LevelThresholds): string => `${lower},${upper}`;
+/** A pixel that coarser levels left open, and what they decided: one byte where the runtime also keeps level and probability. */
+const OPEN = 0;
+const REJECTED = 1;
+const ACCEPTED = 2;
+
+const encodeState = ({ level, positive }: CascadeState): Uint8Array => {
+  const codes = new Uint8Array(level.length);
+  for (let i = 0; i < codes.length; i++) codes[i] = level[i] === 0 ? OPEN : positive[i] === 1 ? ACCEPTED : REJECTED;
+  return codes;
+};
+
+/** Every pixel takes its parent's byte. */
+const expandCodes = (codes: Uint8Array, stride: number, { columns, rows }: ParentTables): Uint8Array => {
+  const width = columns.length;
+  const finer = new Uint8Array(width * rows.length);
+  for (let y = 0; y < rows.length; y++) {
+    const start = y * width;
+    if (y > 0 && rows[y] === rows[y - 1]) {
+      finer.copyWithin(start, start - width, start);
+      continue;
+    }
+    const parents = rows[y]! * stride;
+    for (let x = 0; x < width; x++) finer[start + x] = codes[parents + columns[x]!]!;
+  }
+  return finer;
+};
+
+/** `decideLevel` where the cascade ends, without what only the runtime keeps. No codes: every pixel is open. */
+const decideEnd = (
+  codes: Uint8Array | undefined,
+  maps: Float32Array,
+  level: number,
+  thresholds: LevelThresholds,
+): { readonly mask: Uint8Array; readonly counts: LevelCounts } => {
+  const pixels = maps.length / 3;
+  const final = endThreshold(level, thresholds);
+  const mixedShare = endMixedShare(level);
+  const mask = new Uint8Array(pixels);
+  let computed = 0;
+  let accepted = 0;
+  for (let i = 0; i < pixels; i++) {
+    const code = codes === undefined ? OPEN : codes[i]!;
+    if (code !== OPEN) {
+      if (code === ACCEPTED) mask[i] = 1;
+      continue;
+    }
+    computed++;
+    const value = mixedShare === 0 ? maps[2 * pixels + i]! : maps[2 * pixels + i]! + mixedShare * maps[pixels + i]!;
+    if (value >= final) {
+      accepted++;
+      mask[i] = 1;
+    }
+  }
+  return { mask, counts: { level, computed, accepted, rejected: computed - accepted } };
+};
 
 /** Index = level - 2: from level 1 straight to that level, by parents of parents. */
 const composedTables = (toCoarser: readonly ParentTables[]): readonly ParentTables[] => {

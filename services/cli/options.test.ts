@@ -24,7 +24,7 @@ test("what is not said has the method's defaults", () => {
     folds: 5,
     fold: 1,
     reductions: [1, 2, 4, 10],
-    iterations: 10_000,
+    iterations: 16_000,
     stainJitter: 0.2,
     averagedSteps: 0,
     annotation: "sparse",

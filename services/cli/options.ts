@@ -38,7 +38,7 @@ export const RunOptions = z.object({
     .regex(/^ *\d+( *, *\d+)* *$/, 'must be whole numbers with commas, for instance "1,2,4,10"')
     .transform((list) => list.split(",").map(Number))
     .default([1, 2, 4, 10]),
-  iterations: wholeNumber(1).default(10_000),
+  iterations: wholeNumber(1).default(16_000),
   stainJitter: z.coerce
     .number({ error: fromNoneToOne })
     .min(0, { error: fromNoneToOne })

@@ -103,6 +103,27 @@ test("finds a cascade that computes less than everything and scores about as wel
   assert.ok(tuning.chosen[0]!.computeFraction < 0.7);
 });
 
+test("an exhaustive search over two levels on a coarse grid finds nothing that our front lacks", async () => {
+  const twoLevels = { ...settings, reductions: REDUCTIONS.slice(0, 2), prices: 20, randomPoints: 2000 };
+  const pairs = images.map((image) => ({ ...image, maps: image.maps.slice(0, 2) }));
+  const { tradeoff } = await tuneThresholds(pairs, twoLevels);
+  const ours = tradeoff.filter(({ endsAt }) => endsAt === 1);
+  const evaluator = createEvaluator(pairs, twoLevels, () => {});
+  const grid = Array.from({ length: 8 }, (_, i) => i / 8);
+  for (const end of grid) {
+    for (const lower of grid) {
+      for (const upper of [...grid, undefined]) await evaluator.evaluate([{ lower: end }, { lower, upper }], 1);
+    }
+  }
+  const front = frontOf(evaluator.evaluated(1));
+  assert.ok(front.length > 5);
+  // A front is thinned to steps of .002 in score, and its thresholds moved into gaps.
+  for (const { score, computeFraction } of front) {
+    const beats = ours.some((own) => own.computeFraction <= computeFraction + 0.002 && own.score >= score - 0.002);
+    assert.ok(beats, `score ${score} at compute ${computeFraction}`);
+  }
+});
+
 test("no value seen is within 1e-6 of a threshold: noise of 2e-7 changes no pixel", () => {
   for (const { thresholds, endsAt } of [...tuning.chosen, tuning.greedy, ...tuning.tradeoff]) {
     for (const image of images) {

@@ -17,7 +17,7 @@ const print = (...lines: string[]): void => void process.stdout.write(`${lines.j
 const { values } = parseArgs({
   options: {
     out: { type: "string", default: "radhical-demo" },
-    // Fewer than a real run's 6,000: enough to beat what colour alone can tell.
+    // Fewer than a real run's 16,000: enough to beat what colour alone can tell.
     iterations: { type: "string", default: "400" },
   },
 });
@@ -39,8 +39,6 @@ const explanation = (): string[] => [
   "  dense    every pixel, all patches at once: the same numbers, computed some fifty times faster",
   "  cascade  low magnification first, high magnification only where the answer is still open",
   "  compute  pixels that needed evaluating, over all levels, as a part of the image's; seconds are the network's alone",
-  "           (a block of 500 pixels is computed whole where one of its pixels is needed: on images this small",
-  "           the cascade's saving does not show in its seconds)",
   "  Dice     overlap of found and true nuclei by pixel; F, TPR, PPV the same per nucleus; detection: nuclei found",
   "",
   "Where to look:",

@@ -6,17 +6,20 @@ import { database } from "./database.ts";
 import { dense } from "./dense.ts";
 import { extraction } from "./extraction.ts";
 import { type Benchmark, measure, type Result, type Spread } from "./measure.ts";
+import { segmentation } from "./segmentation.ts";
 import { sparse } from "./sparse.ts";
 import { training } from "./training.ts";
 import { tuning } from "./tuning.ts";
 
 /** A new one is a file beside these and an entry here. */
-const BENCHMARKS: readonly Benchmark[] = [dense, sparse, extraction, training, cascade, database, tuning];
+const BENCHMARKS: readonly Benchmark[] = [dense, sparse, extraction, training, cascade, segmentation, database, tuning];
 
 const { values, positionals } = parseArgs({
   options: {
     json: { type: "boolean", default: false },
     peers: { type: "boolean", default: false },
+    models: { type: "string" },
+    image: { type: "string" },
     rounds: { type: "string", default: "7" },
   },
   allowPositionals: true,

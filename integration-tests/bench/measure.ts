@@ -19,6 +19,9 @@ export interface OpenBenchmark {
 export interface BenchmarkOptions {
   /** Compare with other software too, where there is any; it is installed on first use. */
   readonly peers: boolean;
+  /** The models folder of a run, and an image, where the benchmark's own are not wanted. */
+  readonly models?: string | undefined;
+  readonly image?: string | undefined;
 }
 
 /** `of` over `to`: of their rates (how many times as fast), of their seconds (what one costs beside the other) or of their peaks of memory. */
@@ -61,6 +64,14 @@ export async function timed(amount: number, work: () => unknown): Promise<Timing
   const startedMs = performance.now();
   await work();
   return { amount, seconds: (performance.now() - startedMs) / 1_000 };
+}
+
+/** The same in seconds of CPU, all threads of this process: what else the machine does counts little. */
+export async function timedCpu(amount: number, work: () => unknown): Promise<Timing> {
+  const before = process.cpuUsage();
+  await work();
+  const { user, system } = process.cpuUsage(before);
+  return { amount, seconds: (user + system) / 1e6 };
 }
 
 /** Returns the middle of some values and their range. The median of an even number is the mean of the middle two. */

@@ -115,7 +115,12 @@ async function segmentFiles(
   output.result([...lines, `results: ${options.out}`].join("\n"), results);
 }
 
-function planFor({ mode, tile, mpp }: SegmentOptions, models: readonly Model[], { thresholds }: ModelFolder): Cascade {
+/** Returns what to ask for: the models of a run with its thresholds for where the cascade ends. */
+export function planFor(
+  { mode, tile, mpp }: Pick<SegmentOptions, "mode" | "tile" | "mpp">,
+  models: readonly Model[],
+  { thresholds }: ModelFolder,
+): Cascade {
   const modelMpp = models[0]?.mpp ?? 0;
   const reductions = models.map(({ reduction }) => reduction);
   const { finest } = resolutionOf(mpp ?? modelMpp, modelMpp, reductions);

@@ -10,17 +10,20 @@ import type { Output } from "../services/cli/output.ts";
 import { levelModels } from "../services/cli/run-steps.ts";
 import { openServices, type Services } from "../services/cli/services.ts";
 import { importFile, inside, receiveFiles } from "../services/cli/transfer.ts";
+import { levelled } from "../services/inference/evaluate-region.ts";
 import { type ImageSource, openImage } from "../services/lib/images/image-source.ts";
 import { blockSide } from "../services/lib/method/blocks.ts";
 import type { CascadeThresholds } from "../services/lib/method/cascade.ts";
 import type { RgbImage } from "../services/lib/method/image.ts";
 import { levelSize } from "../services/lib/method/levels.ts";
+import { normalisationTable, normalise, stainDensity } from "../services/lib/method/normalisation.ts";
 import { createRandom } from "../services/lib/method/random.ts";
 import type { MappedImage } from "../services/lib/method/simulation.ts";
 import { openFolderStore } from "../services/lib/objects/folder-store.ts";
 import { ImportPurpose } from "../services/lib/proto/radhical/v1/datasets.ts";
 import { EvaluateRequest, type LevelModel, RegionPath } from "../services/lib/proto/radhical/v1/inference.ts";
 import { SegmentationMode, SubmitRequest } from "../services/lib/proto/radhical/v1/segmentation.ts";
+import { openRuntime } from "../services/lib/runtime/runtime.ts";
 import { thresholdMessages } from "../services/lib/service/cascade-plan.ts";
 import { readMap } from "../services/lib/service/map-keys.ts";
 import {
@@ -30,11 +33,13 @@ import {
   checkLevels,
   checkParents,
   checkTileSizes,
+  cutRegion,
   openingThresholds,
   type PatchRegion,
   sampledRegions,
   type TiledCascade,
 } from "./exactness.ts";
+import { checkSparse } from "./exactness-sparse.ts";
 
 /** A model as a run's folder holds it. */
 export interface ModelFile {
@@ -57,6 +62,8 @@ interface Subject {
   readonly name: string;
   readonly imageId: string;
   readonly source: ImageSource;
+  /** As networks see it. */
+  readonly normalised: ImageSource;
   readonly whole: RgbImage;
 }
 
@@ -86,7 +93,7 @@ export async function runExactness(options: ExactnessOptions): Promise<Compariso
   const largestTiles = maps.map((byTile) => byTile.at(-1)!);
   const thresholds = openingThresholds(largestTiles, reductions.length);
   const cascades = await withServices(options, (services) => segmentAll(services, ctx, thresholds));
-  const comparisons: Comparison[] = [];
+  const comparisons = await checkSparseAll(options, subjects, largestTiles, reductions);
   for (const [i, { name, source, whole }] of subjects.entries()) {
     const mapped = largestTiles[i]!;
     comparisons.push(
@@ -96,6 +103,36 @@ export async function runExactness(options: ExactnessOptions): Promise<Compariso
       ...checkCascade(name, mapped, reductions, thresholds, MAX_HOLE_PX, cascades[i]!),
       checkParents(name, whole.width, whole.height, reductions),
     );
+  }
+  return comparisons;
+}
+
+/** On the first block of every level, at the tenth of its pixels that look most like nuclei. */
+async function checkSparseAll(
+  { models }: ExactnessOptions,
+  subjects: readonly Subject[],
+  maps: readonly MappedImage[],
+  reductions: readonly number[],
+): Promise<Comparison[]> {
+  const runtime = await openRuntime({ workers: 1, threadsPerWorker: 1, device: "cpu" });
+  const comparisons: Comparison[] = [];
+  try {
+    for (const [s, { name, normalised }] of subjects.entries()) {
+      const image = levelled(normalised, 1);
+      for (const [i, { onnx }] of models.entries()) {
+        const reduction = reductions[i]!;
+        const [width, height] = [levelSize(image.width, reduction), levelSize(image.height, reduction)];
+        const side = blockSide(reductions) / reduction;
+        const rect = { x: 0, y: 0, width: Math.min(side, width), height: Math.min(side, height) };
+        const nucleus = cutRegion(maps[s]!.maps[i]!, width, height, rect).subarray(2 * rect.width * rect.height);
+        const limit = nucleus.toSorted()[Math.floor(0.9 * nucleus.length)] ?? 0;
+        const all = Int32Array.from(nucleus, (_, pixel) => pixel);
+        const selected = all.filter((pixel) => nucleus[pixel]! >= limit);
+        comparisons.push(await checkSparse(runtime, { name, image, level: i + 1, reduction, onnx, rect, selected }));
+      }
+    }
+  } finally {
+    await runtime.close();
   }
   return comparisons;
 }
@@ -115,9 +152,12 @@ async function importAll(services: Services, options: ExactnessOptions): Promise
   for (const { name, path } of options.images) {
     const { imageId } = await importFile(services, path, ImportPurpose.IMPORT_PURPOSE_IMAGE);
     if (subjects.some((other) => other.imageId === imageId)) continue; // a copy of a file: the services know it as one
-    const source = await openImage(await readFile(path));
+    const file = await readFile(path);
+    const source = await openImage(file);
     const whole = await source.readRegion({ x: 0, y: 0, width: source.width, height: source.height });
-    subjects.push({ name, imageId, source, whole });
+    const table = normalisationTable(stainDensity(whole));
+    const normalised = await openImage(file, undefined, (image) => normalise(image, table));
+    subjects.push({ name, imageId, source, normalised, whole });
   }
   const reductions = levels.map(({ reduction }) => reduction);
   const side = blockSide(reductions);

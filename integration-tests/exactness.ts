@@ -88,7 +88,7 @@ export function checkDense(
   });
 }
 
-function cutRegion(map: Float32Array, width: number, height: number, region: Rect): Float32Array {
+export function cutRegion(map: Float32Array, width: number, height: number, region: Rect): Float32Array {
   const cut = new Float32Array(3 * region.width * region.height);
   for (let c = 0, to = 0; c < 3; c++) {
     for (let y = region.y; y < region.y + region.height; y++, to += region.width) {

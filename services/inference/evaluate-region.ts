@@ -83,7 +83,8 @@ export async function evaluatePatches(
     const outputs = await session.run({
       patches: { type: "uint8", dims: [pixels.length, 3, PATCH_SIZE_PX, PATCH_SIZE_PX], data, transfer: true },
     });
-    scatter(float32Data(outputs.probabilities), pixels, probabilities);
+    const given = float32Data(outputs.probabilities);
+    scatter(given, pixels, probabilities, { pixel: 3, channel: 1 });
   }
   return { probabilities, seconds: (performance.now() - startedMs) / 1_000 };
 }
@@ -112,15 +113,22 @@ export async function evaluateSparse(
   }
   const outputs = await session.run(feeds);
   const probabilities = new Float32Array(3 * width * height);
-  scatter(float32Data(outputs.probabilities), selected, probabilities);
+  const given = float32Data(outputs.probabilities);
+  scatter(given, selected, probabilities, { pixel: 1, channel: selected.length });
   return { probabilities, seconds: (performance.now() - startedMs) / 1_000 };
 }
 
-/** Writes [N, 3] of pixels into planes [3, h, w]. */
-function scatter(given: Float32Array, pixels: Int32Array, planes: Float32Array): void {
+/** How far apart the values of neighbouring pixels and of neighbouring channels lie. */
+interface Strides {
+  readonly pixel: number;
+  readonly channel: number;
+}
+
+/** Writes the probabilities of listed pixels into planes [3, h, w]. */
+function scatter(given: Float32Array, pixels: Int32Array, planes: Float32Array, { pixel, channel }: Strides): void {
   const plane = planes.length / 3;
-  for (let i = 0; i < pixels.length; i++) {
-    for (let c = 0; c < 3; c++) planes[c * plane + pixels[i]!] = given[3 * i + c]!;
+  for (let c = 0; c < 3; c++) {
+    for (let i = 0; i < pixels.length; i++) planes[c * plane + pixels[i]!] = given[i * pixel + c * channel]!;
   }
 }
 

@@ -16,7 +16,7 @@ export interface LoadedNetwork {
   dense(): Promise<Session>;
   /** Input `patches` uint8 [N, 3, 32, 32], output `probabilities` [N, 3]. */
   patches(): Promise<Session>;
-  /** Inputs `region` and lists of rows, output `probabilities` [N, 3]: see `sparseGraph`. */
+  /** Inputs `region` and lists of rows, output `probabilities` [3, N]: see `sparseGraph`. */
   sparse(start: number): Promise<Session>;
 }
 
@@ -43,7 +43,8 @@ export function openNetwork({ network, parameters, channelMeans }: ModelContents
     canBeSparse: runtime.provider === "cpu",
     dense: () => once("dense", () => denseGraph(network, parameters, channelMeans)),
     patches: () => once("patches", () => patchGraph(network, parameters, channelMeans)),
-    sparse: (start) => once(`sparse ${start}`, () => sparseGraph(network, parameters, channelMeans, start)),
+    sparse: (start) =>
+      once(`sparse ${start}`, () => sparseGraph(network, parameters, channelMeans, start, runtime.channelBlock)),
     release: () => {
       for (const session of sessions.values()) session.then((held) => held.release()).catch(() => undefined);
     },

@@ -1,11 +1,15 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
+import { openRuntime } from "../runtime/runtime.ts";
+import { canBlockPlaces } from "./blocked/places.ts";
 import { denseGraph } from "./dense-graph.ts";
 import { cheapestPath } from "./evaluation-path.ts";
+import type { NetworkDescription } from "./network-description.ts";
 import { sparseGraph, windowsName } from "./sparse-graph.ts";
-import { neededPlaces, planWindows } from "./sparse-places.ts";
+import { type EvaluatedSize, neededPlaces, planWindows } from "./sparse-places.ts";
 import {
   CHANNEL_MEANS,
+  greatestDifference,
   NETWORKS,
   startRunner,
   testBothNetworks,
@@ -20,7 +24,13 @@ const pixelsWhere = (width: number, height: number, isSelected: (x: number, y: n
     Array.from({ length: width * height }, (_, i) => i).filter((i) => isSelected(i % width, Math.floor(i / width))),
   );
 
-const SELECTIONS: readonly { name: string; width: number; height: number; selected: Int32Array }[] = [
+interface Selection extends EvaluatedSize {
+  readonly name: string;
+  /** Row-major, ascending. */
+  readonly selected: Int32Array;
+}
+
+const SELECTIONS: readonly Selection[] = [
   { name: "the only pixel", width: 1, height: 1, selected: Int32Array.of(0) },
   { name: "two corners", width: 9, height: 31, selected: Int32Array.of(0, 9 * 31 - 1) },
   { name: "every pixel", width: 13, height: 7, selected: pixelsWhere(13, 7, () => true) },
@@ -33,37 +43,53 @@ const SELECTIONS: readonly { name: string; width: number; height: number; select
   },
 ];
 
-for (const { name, width, height, selected } of SELECTIONS) {
-  testBothNetworks(
-    `gives ${name} of ${width} x ${height} what dense evaluation gives, from every start`,
-    async (t, network) => {
-      const run = await startRunner(t);
-      const parameters = testParameters(network);
-      const region = { type: "uint8", dims: [1, 3, height + 31, width + 31], data: testRegion(height, width) } as const;
-      const dense = (await run(denseGraph(network, parameters, CHANNEL_MEANS), { region })).probabilities!;
-      const layers = windowedLayers(network);
-      const starts = sparseStarts(layers);
-      assert.ok(starts.length >= 2);
-      for (const start of starts) {
-        const size = { width, height };
-        const windows = planWindows(layers, start, neededPlaces(layers, start, selected, size), size);
-        const lists = [...windows].map(([layer, data]) => {
-          const window = layers[layer]!.windowPx ** 2;
-          return [windowsName(layer), { type: "int32", dims: [data.length / window, window], data }] as const;
-        });
-        const model = sparseGraph(network, parameters, CHANNEL_MEANS, start);
-        const sparse = (await run(model, { region, ...Object.fromEntries(lists) })).probabilities!;
-        assert.equal(sparse.length, 3 * selected.length);
-        selected.forEach((pixel, i) => {
-          for (let c = 0; c < 3; c++) {
-            const difference = Math.abs(sparse[3 * i + c]! - dense[c * width * height + pixel]!);
-            assert.ok(difference <= 1e-6, `start ${start}, class ${c} of pixel ${pixel} differs by ${difference}`);
-          }
-        });
-      }
-    },
-  );
+/** The largest difference between dense and sparse evaluation from every start, with blocks of so many channels. */
+async function compare(t: TestContext, network: NetworkDescription, selection: Selection, block: number) {
+  const { width, height, selected } = selection;
+  const run = await startRunner(t);
+  const parameters = testParameters(network);
+  const region = { type: "uint8", dims: [1, 3, height + 31, width + 31], data: testRegion(height, width) } as const;
+  const dense = (await run(denseGraph(network, parameters, CHANNEL_MEANS), { region })).probabilities!;
+  const expected = [0, 1, 2].flatMap((c) => Array.from(selected, (pixel) => dense[c * width * height + pixel]!));
+  const layers = windowedLayers(network);
+  const starts = sparseStarts(layers);
+  assert.ok(starts.length >= 2);
+  let largest = 0;
+  for (const start of starts) {
+    const windows = planWindows(layers, start, neededPlaces(layers, start, selected, selection), selection);
+    const lists = [...windows].map(([layer, data]) => {
+      const window = layers[layer]!.windowPx ** 2;
+      return [windowsName(layer), { type: "int32", dims: [data.length / window, window], data }] as const;
+    });
+    const model = sparseGraph(network, parameters, CHANNEL_MEANS, start, block);
+    const sparse = (await run(model, { region, ...Object.fromEntries(lists) })).probabilities!;
+    largest = Math.max(largest, greatestDifference(sparse, expected));
+  }
+  return largest;
 }
+
+for (const selection of SELECTIONS) {
+  const { name, width, height } = selection;
+  const where = `${name} of ${width} x ${height}`;
+  testBothNetworks(`gives ${where} what dense evaluation gives, from every start`, async (t, network) => {
+    const largest = await compare(t, network, selection, 0);
+    assert.ok(largest <= 1e-6, `differs by ${largest}`);
+  });
+
+  test(`gives ${where} the very bits of dense evaluation where the CPU has blocked convolutions`, async (t) => {
+    const runtime = await openRuntime({ workers: 1, threadsPerWorker: 1, device: "cpu" });
+    const { channelBlock } = runtime;
+    await runtime.close();
+    assert.ok(channelBlock === 0 || canBlockPlaces(windowedLayers(NETWORKS.default), 3, channelBlock));
+    const largest = await compare(t, NETWORKS.default, selection, channelBlock);
+    assert.ok(largest <= (channelBlock === 0 ? 1e-6 : 0), `differs by ${largest} in blocks of ${channelBlock}`);
+  });
+}
+
+test("a network whose widths fit no block is evaluated as rows", () => {
+  const layers = windowedLayers(NETWORKS.other);
+  for (const start of sparseStarts(layers)) assert.equal(canBlockPlaces(layers, start, 8), false);
+});
 
 test("the default network may begin sparsely at its second and its third convolution", () => {
   const layers = windowedLayers(NETWORKS.default);

@@ -1,5 +1,6 @@
 /** @file The model that evaluates only the selected pixels of a region (METHOD.md 5, Sparse evaluation). */
-import { Graph } from "./graph.ts";
+import { blockedPlaces, blockedTable, canBlockPlaces } from "./blocked/places.ts";
+import { Graph, type Value } from "./graph.ts";
 import { centred } from "./input.ts";
 import { checkContents, MODEL_NAMES } from "./model-contents.ts";
 import type { NetworkDescription } from "./network-description.ts";
@@ -14,13 +15,15 @@ export const windowsName = (layer: number): string => `windows${layer}`;
  * Returns the ONNX model that gives `denseGraph`'s numbers at selected pixels. Layers before `start` are evaluated everywhere, the
  * others only where the selected pixels need them, as rows gathered and multiplied. Inputs: `region` uint8 [1, 3, H + 31, W + 31]; for
  * each layer from `start` on that reads windows, `windows<layer>` int32 [places, windowPx²], rows of the layer before it (`planPlaces`).
- * Output: `probabilities` float32 [N, 3], in the order of the last list.
+ * Output: `probabilities` float32 [3, N], in the order of
+ * the last list. `channelBlock` is that of the runtime's CPU, 0 for none; with it the numbers are those of `denseGraph` to the bit.
  */
 export function sparseGraph(
   network: NetworkDescription,
   parameters: Float32Array,
   channelMeans: Float32Array,
   start: number,
+  channelBlock: number,
 ): Uint8Array {
   checkContents(network, parameters, channelMeans);
   const layers = windowedLayers(network);
@@ -28,6 +31,7 @@ export function sparseGraph(
   const region = graph.input("region", "uint8", [1, 3, "regionHeight", "regionWidth"]);
   const means = graph.float32(MODEL_NAMES.channelMeans, [3], channelMeans);
   const weights = constantParameters(graph, parameterLayout(network), parameters);
+  const isBlocked = canBlockPlaces(layers, start, channelBlock);
   let value = centred(graph, region, means, network.inputScale);
   for (const [i, { placed, parameters: own }] of dealParameters(layers, weights).entries()) {
     const { windowPx, dilation } = layers[i]!;
@@ -36,16 +40,23 @@ export function sparseGraph(
       value = operator.dense(graph, placed.layer, value, own, dilation);
       continue;
     }
-    if (i === start) {
-      const lastAxis = graph.node("Transpose", [value], { perm: [0, 2, 3, 1] });
-      value = graph.reshape(lastAxis, [-1, placed.input.channels]);
+    const { channels } = placed.input;
+    if (i === start)
+      value = isBlocked ? blockedTable(graph, value, channels, channelBlock) : plainTable(graph, value, channels);
+    const windows = windowPx > 1 ? graph.input(windowsName(i), "int32", [`places${i}`, windowPx ** 2]) : undefined;
+    if (isBlocked) {
+      value = blockedPlaces(graph, value, { placed, windows, parameters: own, block: channelBlock });
+    } else {
+      const read = windows === undefined ? value : graph.node("Gather", [value, windows], { axis: 0 });
+      value = operator.places(graph, placed.layer, read, own, placed.input);
     }
-    if (windowPx > 1) {
-      const rows = graph.input(windowsName(i), "int32", [`places${i}`, windowPx ** 2]);
-      value = graph.node("Gather", [value, rows], { axis: 0 });
-    }
-    value = operator.places(graph, placed.layer, value, own, placed.input);
   }
-  graph.output("probabilities", graph.node("Softmax", [value], { axis: 1 }), "float32", ["selected", network.classes]);
+  const logits = isBlocked ? graph.reshape(value, [network.classes, -1]) : graph.node("Transpose", [value]);
+  const probabilities = graph.node("Softmax", [logits], { axis: 0 });
+  graph.output("probabilities", probabilities, "float32", [network.classes, "selected"]);
   return graph.model();
 }
+
+/** The values of a dense output as rows, [height * width, channels]. */
+const plainTable = (graph: Graph, value: Value, channels: number): Value =>
+  graph.reshape(graph.node("Transpose", [value], { perm: [0, 2, 3, 1] }), [-1, channels]);

@@ -1,0 +1,58 @@
+/** @file Sparse evaluation against patches (METHOD.md 5), from every layer that it may begin at, on the nuclei of a block. */
+import {
+  evaluatePatches,
+  evaluateSparse,
+  type LevelledImage,
+  readSurrounded,
+} from "../services/inference/evaluate-region.ts";
+import { openNetwork } from "../services/inference/loaded-network.ts";
+import type { Rect } from "../services/lib/method/image.ts";
+import { readModel } from "../services/lib/network/model-contents.ts";
+import { neededPlaces } from "../services/lib/network/sparse-places.ts";
+import { sparseStarts } from "../services/lib/network/windowed-layers.ts";
+import type { Runtime } from "../services/lib/runtime/runtime.ts";
+import { type Comparison, largestDifference } from "./exactness.ts";
+
+const TOLERANCE = 1e-6;
+/** Patches are slow: so many pixels are compared, evenly spread over those that are selected. */
+const COMPARED_PX = 256;
+
+export interface SparseSubject {
+  readonly name: string;
+  readonly image: LevelledImage;
+  readonly level: number;
+  readonly reduction: number;
+  readonly onnx: Uint8Array;
+  /** In level pixels. */
+  readonly rect: Rect;
+  /** Row-major pixels of `rect`, ascending. */
+  readonly selected: Int32Array;
+}
+
+/** (f) What sparse evaluation gives at selected pixels is what their patches give. */
+export async function checkSparse(runtime: Runtime, subject: SparseSubject): Promise<Comparison> {
+  const { name, image, level, reduction, onnx, rect, selected } = subject;
+  const network = openNetwork(readModel(onnx), runtime);
+  const surrounded = await readSurrounded(image, reduction, rect);
+  const step = Math.max(1, Math.floor(selected.length / COMPARED_PX));
+  const compared = selected.filter((_, i) => i % step === 0);
+  const pixels = rect.width * rect.height;
+  const at = (map: Float32Array): number[] =>
+    [0, 1, 2].flatMap((c) => Array.from(compared, (pixel) => map[c * pixels + pixel] ?? Number.NaN));
+  const expected = at((await evaluatePatches(network, surrounded, rect, compared)).probabilities);
+  let largest = 0;
+  const starts = sparseStarts(network.layers);
+  for (const start of starts) {
+    const needed = neededPlaces(network.layers, start, selected, rect);
+    const region = await evaluateSparse(network, surrounded.slice(), rect, { start, needed, selected });
+    largest = Math.max(largest, largestDifference(at(region.probabilities), expected));
+  }
+  network.release();
+  return {
+    check: `sparse = patches, level ${level}`,
+    image: name,
+    compared: starts.length * compared.length,
+    largest,
+    allowed: TOLERANCE,
+  };
+}

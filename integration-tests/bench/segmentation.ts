@@ -52,6 +52,7 @@ export const segmentation: Benchmark = {
         // Another hole size makes it another piece of work.
         const whole = await segmentOnce(services, imageId, { ...cascade, maxHolePx: 150 + n }, amount);
         const everywhere = await segmentOnce(services, imageId, { ...dense, maxHolePx: 150 + n }, amount);
+        if (n === 0) process.stderr.write(`segmentation: compute fraction ${whole.computeFraction.toFixed(3)}\n`);
         const decoding = await timedCpu(amount, () => decode(file));
         const encoding = await encodeAgain(services, join(folder, `result-${n}`), whole.segmentationId, amount);
         const files = decoding.seconds + encoding.seconds;
@@ -108,7 +109,8 @@ async function segmentOnce(services: Services, imageId: string, cascade: Cascade
     });
   });
   const { images } = await services.segmentation.getResult({ segmentationId });
-  return { segmentationId, timing, networkSeconds: images[0]?.seconds ?? 0 };
+  const { seconds = 0, computeFraction = 0 } = images[0] ?? {};
+  return { segmentationId, timing, networkSeconds: seconds, computeFraction };
 }
 
 const decode = async (file: Uint8Array) => {

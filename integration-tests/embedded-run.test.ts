@@ -73,7 +73,10 @@ test("the seven steps in one process, and what they trained applied to new image
       report.patches.map(({ byClass }) => byClass.length),
       [2, 3, 3, 3],
     );
-    assert.equal(report.patches[0]?.patches, PATIENTS * 2 * 2750 * 2);
+    // Some of these small images have not quite as many candidates as are wanted: all of them are taken then.
+    const wanted = PATIENTS * 2 * 5500 * 2;
+    const cut = report.patches[0]?.patches ?? 0;
+    assert.ok(cut <= wanted && cut > 0.99 * wanted, `${cut} of ${wanted}`);
     for (const { lower, upper, final } of [report.thresholds, report.greedy, ...report.tradeoff]) {
       assert.deepEqual([lower.length, upper.length, final.length], [4, 4, 4]);
     }

@@ -71,7 +71,7 @@ function openParts(network: LoadedNetwork, open: Uint8Array, { width, height }: 
       const rect = boundingBox(open, width, { x: left, y: top, width: right - left, height: bottom - top });
       if (!rect) continue;
       const selected = openPixelsIn(open, width, rect);
-      parts.push({ rect, selected, path: cheapestPath(network.layers, selected, rect) });
+      parts.push({ rect, selected, path: cheapestPath(network.layers, selected, rect, network.channelBlock) });
     }
   }
   return parts;

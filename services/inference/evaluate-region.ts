@@ -4,7 +4,7 @@ import type { Rect } from "../lib/method/image.ts";
 import { mirroredLevelRegion, neededSource } from "../lib/method/mirror.ts";
 import { CLASSIFIED_PX, PATCH_BYTES, PATCH_SIZE_PX } from "../lib/method/patches.ts";
 import { levelOnePx, mirroredScaledRegion, neededPixels } from "../lib/method/resolution.ts";
-import { windowsName } from "../lib/network/sparse-graph.ts";
+import { startSquare } from "../lib/network/blocked/places.ts";
 import { type NeededPlaces, planWindows } from "../lib/network/sparse-places.ts";
 import { float32Data, type Tensor } from "../lib/runtime/tensor.ts";
 import type { LoadedNetwork } from "./loaded-network.ts";
@@ -107,10 +107,9 @@ export async function evaluateSparse(
   const startedMs = performance.now();
   const dims = [1, 3, height + SURROUNDING_PX, width + SURROUNDING_PX];
   const feeds: Record<string, Tensor> = { region: { type: "uint8", dims, data: surrounded, transfer: true } };
-  for (const [layer, data] of planWindows(network.layers, start, needed, { width, height })) {
-    const window = network.layers[layer]!.windowPx ** 2;
-    feeds[windowsName(layer)] = { type: "int32", dims: [data.length / window, window], data, transfer: true };
-  }
+  const square = startSquare(network.layers, start, network.channelBlock);
+  for (const [name, list] of planWindows(network.layers, start, needed, { width, height }, square))
+    feeds[name] = { type: "int32", ...list, transfer: true };
   const outputs = await session.run(feeds);
   const probabilities = new Float32Array(3 * width * height);
   const given = float32Data(outputs.probabilities);

@@ -10,6 +10,8 @@ import type { Session } from "../lib/runtime/session.ts";
 /** The graphs of one model. */
 export interface LoadedNetwork {
   readonly layers: readonly WindowedLayer[];
+  /** Of the CPU's blocked convolutions; 0 without. */
+  readonly channelBlock: number;
   /** Whether selected pixels may be evaluated sparsely. What that costs is known of CPUs; elsewhere regions are dense. */
   readonly canBeSparse: boolean;
   /** Input `region` uint8 [1, 3, H + 31, W + 31], output `probabilities` [1, 3, H, W]. */
@@ -40,6 +42,7 @@ export function openNetwork({ network, parameters, channelMeans }: ModelContents
   };
   return {
     layers: windowedLayers(network),
+    channelBlock: runtime.channelBlock,
     canBeSparse: runtime.provider === "cpu",
     dense: () => once("dense", () => denseGraph(network, parameters, channelMeans)),
     patches: () => once("patches", () => patchGraph(network, parameters, channelMeans)),

@@ -2,7 +2,15 @@
  * @file Which way to evaluate selected pixels is the cheapest. The constants are fixed, never measured at run time: which path a
  * block takes decides its last bits, and those depend on the image alone (SYSTEM.md, Work units).
  */
-import { type EvaluatedSize, type NeededPlaces, neededPlaces } from "./sparse-places.ts";
+import { startSquare } from "./blocked/places.ts";
+import {
+  type EvaluatedSize,
+  type NeededPlaces,
+  neededPlaces,
+  SQUARE_PX,
+  type Square,
+  touchedSquares,
+} from "./sparse-places.ts";
 import { sparseStarts, type WindowedLayer } from "./windowed-layers.ts";
 
 /** What work costs on one thread of a CPU, in microseconds: NUMBERS.md's three ways of evaluating, taken apart. */
@@ -27,11 +35,12 @@ export type EvaluationPath =
 export const denseCostUs = (layers: readonly WindowedLayer[], size: EvaluatedSize): number =>
   layers.reduce((sum, layer) => sum + outputPlaces(layer, size) * layer.multiplyAdds, 0) * COST_US.multiplyAdd;
 
-/** Returns the cheapest path for the `selected` pixels of a region (row-major indices, ascending). */
+/** Returns the cheapest path for the `selected` pixels of a region (row-major indices, ascending) on a CPU with that block of channels. */
 export function cheapestPath(
   layers: readonly WindowedLayer[],
   selected: Int32Array,
   size: EvaluatedSize,
+  channelBlock: number,
 ): EvaluationPath {
   const perPatch = layers.reduce((sum, { multiplyAdds, output }) => sum + multiplyAdds * output.sidePx ** 2, 0);
   let best: EvaluationPath = { kind: "dense", costUs: denseCostUs(layers, size) };
@@ -41,7 +50,7 @@ export function cheapestPath(
   if (starts.length === 0 || cheapestRowsUs(layers, starts.at(-1)!, selected.length) >= best.costUs) return best;
   const needed = neededPlaces(layers, starts[0]!, selected, size);
   for (const start of starts) {
-    const costUs = sparseCostUs(layers, start, needed, size);
+    const costUs = sparseCostUs(layers, start, needed, size, channelBlock);
     if (costUs < best.costUs) best = { kind: "sparse", costUs, start, needed };
   }
   return best;
@@ -59,12 +68,22 @@ function sparseCostUs(
   start: number,
   needed: NeededPlaces,
   size: EvaluatedSize,
+  channelBlock: number,
 ): number {
   const before = layers.slice(0, start);
   const last = before.at(-1)!;
   const turned = outputPlaces(last, size) * last.output.channels * COST_US.turned;
-  const rows = layers.slice(start).reduce((sum, layer, i) => sum + needed[start + i]!.length * rowCostUs(layer), 0);
-  return denseCostUs(before, size) + turned + rows;
+  const square = startSquare(layers, start, channelBlock);
+  const first = square ? start + 1 : start;
+  const rows = layers.slice(first).reduce((sum, layer, i) => sum + needed[first + i]!.length * rowCostUs(layer), 0);
+  const squares = square ? squaresCostUs(layers[start]!, square, needed[start]!, size) : 0;
+  return denseCostUs(before, size) + turned + squares + rows;
+}
+
+function squaresCostUs(layer: WindowedLayer, { inputPx }: Square, places: Int32Array, size: EvaluatedSize): number {
+  const grid = { width: size.width + layer.marginPx, height: size.height + layer.marginPx };
+  const adds = SQUARE_PX ** 2 * layer.multiplyAdds * COST_US.multiplyAdd;
+  return touchedSquares(places, grid).length * (adds + inputPx ** 2 * layer.input.channels * COST_US.gathered);
 }
 
 const outputPlaces = ({ marginPx }: WindowedLayer, { width, height }: EvaluatedSize): number =>

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { openRuntime } from "../runtime/runtime.ts";
-import { canBlockPlaces } from "./blocked/places.ts";
+import { canBlockPlaces, startSquare } from "./blocked/places.ts";
 import { denseGraph } from "./dense-graph.ts";
 import { cheapestPath } from "./evaluation-path.ts";
 import type { NetworkDescription } from "./network-description.ts";
-import { sparseGraph, windowsName } from "./sparse-graph.ts";
+import { sparseGraph } from "./sparse-graph.ts";
 import { type EvaluatedSize, neededPlaces, planWindows } from "./sparse-places.ts";
 import {
   CHANNEL_MEANS,
@@ -56,11 +56,9 @@ async function compare(t: TestContext, network: NetworkDescription, selection: S
   assert.ok(starts.length >= 2);
   let largest = 0;
   for (const start of starts) {
-    const windows = planWindows(layers, start, neededPlaces(layers, start, selected, selection), selection);
-    const lists = [...windows].map(([layer, data]) => {
-      const window = layers[layer]!.windowPx ** 2;
-      return [windowsName(layer), { type: "int32", dims: [data.length / window, window], data }] as const;
-    });
+    const square = startSquare(layers, start, block);
+    const windows = planWindows(layers, start, neededPlaces(layers, start, selected, selection), selection, square);
+    const lists = [...windows].map(([name, list]) => [name, { type: "int32", ...list }] as const);
     const model = sparseGraph(network, parameters, CHANNEL_MEANS, start, block);
     const sparse = (await run(model, { region, ...Object.fromEntries(lists) })).probabilities!;
     largest = Math.max(largest, greatestDifference(sparse, expected));
@@ -116,7 +114,7 @@ test("takes the path that NUMBERS.md measured as the fastest", () => {
     return pixelsWhere(256, 256, (x, y) => Math.hypot((x % spacing) - spacing / 2, (y % spacing) - spacing / 2) < 10);
   };
   const chosen = (selected: Int32Array) => {
-    const path = cheapestPath(layers, selected, size);
+    const path = cheapestPath(layers, selected, size, 0);
     return path.kind === "sparse" ? `sparse ${path.start}` : path.kind;
   };
   const [threeStage, twoStage] = sparseStarts(layers).map((start) => `sparse ${start}`);

@@ -5,6 +5,7 @@
 import type { Graph, Value } from "../graph.ts";
 import type { ConvLayer } from "../layers.ts";
 import type { PlacedLayer } from "../network-description.ts";
+import { SQUARE_PX, type Square } from "../sparse-places.ts";
 import type { WindowedLayer } from "../windowed-layers.ts";
 import { blockedFilter } from "./filters.ts";
 
@@ -15,6 +16,17 @@ export const canBlockPlaces = (layers: readonly WindowedLayer[], start: number, 
     if (input.channels % block !== 0) return false;
     return layer.type !== "conv" || output.channels % block === 0 || (i === own.length - 1 && layer.kernelPx === 1);
   });
+
+/**
+ * Returns the squares that a start is evaluated in, undefined where single windows are better (nothing behind it reads windows: its
+ * places are the selected pixels themselves) or all there is.
+ */
+export function startSquare(layers: readonly WindowedLayer[], start: number, block: number): Square | undefined {
+  const { windowPx, dilation, marginPx, input } = layers[start]!;
+  const isLast = layers.slice(start + 1).every((layer) => layer.windowPx === 1);
+  if (isLast || marginPx + 1 < SQUARE_PX || !canBlockPlaces(layers, start, block)) return undefined;
+  return { inputPx: SQUARE_PX + (windowPx - 1) * dilation, channelBlocks: input.channels / block };
+}
 
 /** Returns the values of a dense output [1, channels, height, width] as [channels / block, height * width, block]. */
 export const blockedTable = (graph: Graph, value: Value, channels: number, block: number): Value =>
@@ -51,6 +63,29 @@ export function blockedPlaces(graph: Graph, table: Value, { placed, windows, par
       });
     }
   }
+}
+
+/**
+ * Returns a convolution over squares, [channels / block, places, block] from the same of its input; `rows` int32
+ * [squares, input channels / block, inputPx, inputPx].
+ */
+export function blockedSquares(
+  graph: Graph,
+  table: Value,
+  { input, layer, dilation }: WindowedLayer & { readonly layer: ConvLayer },
+  { rows, parameters, block }: { readonly rows: Value; readonly parameters: readonly Value[]; readonly block: number },
+  { inputPx }: Square,
+): Value {
+  const [weight, bias] = parameters;
+  if (weight === undefined || bias === undefined) throw new Error("A convolution has a weight and a bias");
+  const { channels, kernelPx } = layer;
+  const gathered = graph.node("Gather", [graph.reshape(table, [-1, block]), rows], { axis: 0 });
+  const images = graph.reshape(gathered, [-1, input.channels, inputPx, inputPx]);
+  const filter = blockedFilter(graph, weight, { outputs: channels, inputs: input.channels, kernelPx, block });
+  const convolved = graph.blocked("Conv", [images, filter, bias], { dilations: [dilation, dilation] });
+  const bySquare = graph.reshape(convolved, [-1, channels / block, SQUARE_PX ** 2, block]);
+  const byChannel = graph.node("Transpose", [bySquare], { perm: [1, 0, 2, 3] });
+  return graph.reshape(byChannel, [channels / block, -1, block]);
 }
 
 /** [channels / block, kernel, places * kernel, block]: the windows as one image. */

@@ -11,9 +11,8 @@ import { type WindowedLayer, windowedLayers } from "./windowed-layers.ts";
 
 /**
  * Returns the ONNX model that gives `denseGraph`'s numbers at selected pixels. Layers before `start` are evaluated everywhere, the
- * others only where the selected pixels need them, as rows gathered and multiplied. Inputs: `region` uint8 [1, 3, H + 31, W + 31]; for
- * each layer from `start` on that reads windows, `windows<layer>`, rows of the layer before it (`planWindows`).
- * Output: `probabilities` float32 [3, N], in the order of
+ * others only where the selected pixels need them. Inputs: `region` uint8 [1, 3, H + 31, W + 31]; for each layer from `start` on that
+ * reads windows, `windows<layer>`, rows of the layer before it (`planWindows`). Output: `probabilities` float32 [3, N], in the order of
  * the last list. `channelBlock` is that of the runtime's CPU, 0 for none; with it the numbers are those of `denseGraph` to the bit.
  */
 export function sparseGraph(

@@ -48,9 +48,9 @@ export async function findChannelBlock(worker: WorkerClient): Promise<number> {
   } catch {
     return 0; // a CPU, or a build, without them refuses the model
   }
-  const { y } = await worker.request({ kind: "run", session: SESSION, feeds: { x }, outputs: ["y"] });
+  const { outputs } = await worker.request({ kind: "run", session: SESSION, feeds: { x }, outputs: ["y"] });
   await worker.request({ kind: "release", session: SESSION });
   // the second row of channel 0 stands behind the first row of the block's channels
-  const block = float32Data(y).indexOf(1);
+  const block = float32Data(outputs.y).indexOf(1);
   return block > 1 && CHANNELS % block === 0 ? block : 0;
 }

@@ -63,9 +63,9 @@ async function probe(provider: Provider, workerScript: URL): Promise<void> {
   const worker = await startWorker({ threads: 1, provider }, workerScript);
   try {
     await worker.request({ kind: "create", session: 0, model: probeModel() });
-    const { y } = await worker.request({ kind: "run", session: 0, feeds: { x: PROBE_INPUT }, outputs: ["y"] });
+    const { outputs } = await worker.request({ kind: "run", session: 0, feeds: { x: PROBE_INPUT }, outputs: ["y"] });
     const right = probeOutput();
-    const found = float32Data(y);
+    const found = float32Data(outputs.y);
     const worst = right.reduce(
       (greatest, value, i) => Math.max(greatest, Math.abs(value - (found[i] ?? Number.NaN))),
       0,

@@ -17,8 +17,14 @@ export type Request =
 /** To the worker; `stop` ends it once everything sent before is done. */
 export type ToWorker = { readonly kind: "request"; readonly id: number; readonly request: Request } | { kind: "stop" };
 
-/** From the worker: `ready` once ONNX Runtime is loaded, then replies. A run's reply has outputs. */
+/** What a request gave: outputs, none but for runs, and how long the worker was at it, without the wait for its turn. */
+export interface Reply {
+  readonly outputs: Tensors;
+  readonly seconds: number;
+}
+
+/** From the worker: `ready` once ONNX Runtime is loaded, then replies. */
 export type FromWorker =
   | { readonly kind: "ready"; readonly version: string }
-  | { readonly kind: "done"; readonly id: number; readonly outputs: Tensors }
+  | ({ readonly kind: "done"; readonly id: number } & Reply)
   | { readonly kind: "failed"; readonly id: number; readonly message: string };

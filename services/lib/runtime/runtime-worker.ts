@@ -75,8 +75,11 @@ function toTensor(name: string, { type, dims, data }: ort.Tensor): Tensor {
 
 async function answer(id: number, request: Request): Promise<void> {
   try {
-    const { tensors, transfers } = detach(await perform(request));
-    port.postMessage({ kind: "done", id, outputs: tensors } satisfies FromWorker, transfers);
+    const startedMs = performance.now();
+    const outputs = await perform(request);
+    const seconds = (performance.now() - startedMs) / 1_000;
+    const { tensors, transfers } = detach(outputs);
+    port.postMessage({ kind: "done", id, outputs: tensors, seconds } satisfies FromWorker, transfers);
   } catch (thrown) {
     const message = thrown instanceof Error ? thrown.message : String(thrown);
     port.postMessage({ kind: "failed", id, message } satisfies FromWorker);

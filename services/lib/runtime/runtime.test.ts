@@ -24,6 +24,20 @@ test("runs a model and returns all outputs, or the named ones", async (t) => {
   assert.deepEqual(Object.keys(await session.run(feeds, ["negative"])), ["negative"]);
 });
 
+test("a run's seconds are the model's, not those it waited for the runs before it", async (t) => {
+  const session = await (await open(t)).session(matrixPowerModel(12));
+  await session.run({ x: matrix(testMatrix(256)) });
+  const startedMs = performance.now();
+  const runs = await Promise.all([1, 2, 3, 4].map(() => session.timedRun({ x: matrix(testMatrix(256)) })));
+  const all = (performance.now() - startedMs) / 1_000;
+  const seconds = runs.map((run) => run.seconds);
+  assert.ok(
+    seconds.every((one) => one > 0),
+    seconds.join(", "),
+  );
+  assert.ok(seconds.reduce((sum, one) => sum + one, 0) <= all, `${seconds.join(", ")} of ${all}`);
+});
+
 test("keeps the event loop turning while a run is in flight", async (t) => {
   const session = await (await open(t)).session(matrixPowerModel(24));
   let ticks = 0;

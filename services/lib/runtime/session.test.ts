@@ -13,7 +13,7 @@ function idleWorker() {
     isAlive: true,
     request: async (request) => {
       if (request.kind === "create") made.push(request.session);
-      return {};
+      return { outputs: {}, seconds: 0 };
     },
     stop: async () => undefined,
   };

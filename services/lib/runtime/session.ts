@@ -1,5 +1,6 @@
 /** @file A model on the runtime's workers: made where it is needed, run where there is least to do. */
 import { DomainError, invalid } from "../errors.ts";
+import type { Reply } from "./messages.ts";
 import { checkTensors, detach, type Tensors } from "./tensor.ts";
 import type { WorkerClient } from "./worker-client.ts";
 
@@ -11,6 +12,8 @@ export interface Session {
    * unavailable RUNTIME_WORKER_DIED, and ONNX Runtime's own message as a plain Error if the graph refuses its feeds.
    */
   run(feeds: Tensors, outputs?: readonly string[]): Promise<Tensors>;
+  /** `run` that also tells how long the model ran, without the wait for a worker. */
+  timedRun(feeds: Tensors, outputs?: readonly string[]): Promise<Reply>;
   /** Frees the model on every worker, after the runs in flight. Repeatable. */
   release(): Promise<void>;
 }
@@ -61,8 +64,9 @@ export async function createSession({ id, model, pinned, workers, checkOpen }: S
   });
   const places = pinned ? [home] : workers;
 
-  return {
-    async run(feeds, outputs = []) {
+  const session: Session = {
+    run: async (feeds, outputs) => (await session.timedRun(feeds, outputs)).outputs,
+    async timedRun(feeds, outputs = []) {
       checkOpen();
       if (releasing !== undefined) {
         throw new DomainError("failedPrecondition", "SESSION_RELEASED", "Cannot run the model: it was released");
@@ -84,6 +88,7 @@ export async function createSession({ id, model, pinned, workers, checkOpen }: S
       await releasing;
     },
   };
+  return session;
 }
 
 /** The worker with the fewest requests in hand. Throws the RUNTIME_WORKER_DIED of a dead one if none is alive. */

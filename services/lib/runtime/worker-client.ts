@@ -1,8 +1,7 @@
 /** @file The main thread's end of one worker: requests become promises, its death becomes their rejection. */
 import { SHARE_ENV, Worker } from "node:worker_threads";
 import { DomainError } from "../errors.ts";
-import type { FromWorker, Request, ToWorker, WorkerSettings } from "./messages.ts";
-import type { Tensors } from "./tensor.ts";
+import type { FromWorker, Reply, Request, ToWorker, WorkerSettings } from "./messages.ts";
 
 /** One worker thread and what it has in hand. */
 export interface WorkerClient {
@@ -11,14 +10,14 @@ export interface WorkerClient {
   /** Requests without a reply so far. */
   readonly pending: number;
   readonly isAlive: boolean;
-  /** Returns the outputs (none but for runs). Throws the worker's message as an Error, or RUNTIME_WORKER_DIED. */
-  request(request: Request, transfers?: readonly ArrayBuffer[]): Promise<Tensors>;
+  /** Throws the worker's message as an Error, or RUNTIME_WORKER_DIED. */
+  request(request: Request, transfers?: readonly ArrayBuffer[]): Promise<Reply>;
   /** Ends the worker after everything requested before; resolves when the thread is gone. Repeatable. */
   stop(): Promise<void>;
 }
 
 interface Waiting {
-  readonly resolve: (outputs: Tensors) => void;
+  readonly resolve: (reply: Reply) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -54,7 +53,7 @@ export async function startWorker(settings: WorkerSettings, script: URL): Promis
         return resolve(message.version);
       }
       const { id } = message;
-      if (message.kind === "done") waiting.get(id)?.resolve(message.outputs);
+      if (message.kind === "done") waiting.get(id)?.resolve(message);
       else waiting.get(id)?.reject(new Error(message.message));
       waiting.delete(id);
     });

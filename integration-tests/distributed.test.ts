@@ -1,65 +1,53 @@
-/**
- * @file The system on a real broker and a real S3 server, where their addresses are set. Topics and consumer groups are shared by
- * all that run on one broker: nothing else may serve there meanwhile, so this is the only file that does.
- */
+/** @file The system on a real broker and a real S3 server, a process per service and per level, where their addresses are set. */
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
 import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { z } from "zod";
 import { encodePng } from "../services/lib/images/encode-png.ts";
 import { openFolderStore } from "../services/lib/objects/folder-store.ts";
 import type { ObjectStore } from "../services/lib/objects/object-store.ts";
-import { createS3Client } from "../services/lib/objects/s3-client.ts";
 import { openS3Store } from "../services/lib/objects/s3-store.ts";
 import { sha256 } from "../services/lib/service/content-id.ts";
-import { SERVICE_NAMES } from "../services/lib/service/service.ts";
-import { radhicalSucceeds, runArguments, serviceMain, temporaryFolder } from "./radhical-command.fixture.ts";
+import { SERVICE_NAMES } from "../services/lib/service/service-names.ts";
+import { ALL_TOPICS } from "../services/lib/service/topics.ts";
+import { type Deployment, provisionDeployment, serversFromEnvironment } from "./deployment.fixture.ts";
+import {
+  COMMAND,
+  describeFailure,
+  radhical,
+  radhicalSucceeds,
+  runArguments,
+  start,
+  temporaryFolder,
+} from "./radhical-command.fixture.ts";
 import { hashesBelow, readRunResult } from "./result-files.fixture.ts";
 import { startServing, TOKEN } from "./serving.fixture.ts";
 import { makeTissue, writeTissueCohort } from "./synthetic-tissue.ts";
 
-const { KAFKA_BROKERS, S3_ENDPOINT, S3_ACCESS_KEY, S3_SECRET_KEY, S3_REGION = "us-east-1" } = process.env;
+/** One process per service, but one per level for inference. */
+const PROCESSES = SERVICE_NAMES.flatMap((name) =>
+  name === "inference" ? [1, 2, 3, 4].map((level) => [name, "--level", String(level)]) : [[name]],
+);
 
-interface Bucket {
-  readonly endpoint: string;
-  readonly accessKey: string;
-  readonly secretKey: string;
-  readonly region: string;
-  readonly bucket: string;
-}
+const names = z.array(z.string());
+const ResultValue = z.object({ value: z.object({ topics: z.object({ created: names, found: names }) }) });
 
-async function removeBucket(place: Bucket): Promise<void> {
-  const client = createS3Client(place);
-  const keys: string[] = [];
-  for await (const { name } of client.listObjectsV2(place.bucket, "", true)) keys.push(name);
-  await client.removeObjects(place.bucket, keys);
-  await client.removeBucket(place.bucket);
-}
-
-/** Starts every service as its own process on broker and bucket. Returns the addresses as the command wants them. */
-async function serveDistributed(t: TestContext, brokers: string, place: Bucket) {
-  const env = {
-    KAFKA_BROKERS: brokers,
-    S3_ENDPOINT: place.endpoint,
-    S3_ACCESS_KEY: place.accessKey,
-    S3_SECRET_KEY: place.secretKey,
-    S3_REGION: place.region,
-    S3_BUCKET: place.bucket,
-    RADHICAL_LOG_LEVEL: "info",
-  };
+/** Starts the processes. Returns the addresses as the command wants them. */
+async function serveDistributed(t: TestContext, { env }: Deployment) {
   const started = await Promise.all(
-    SERVICE_NAMES.map(async (name) => ({ name, serving: await startServing(t, serviceMain(name), [], env) })),
+    PROCESSES.map(async (words) => ({ words, serving: await startServing(t, COMMAND, ["serve", ...words], env) })),
   );
   const stop = async (): Promise<void> => {
     for (const { serving } of started) serving.child.kill("SIGTERM");
-    for (const { name, serving } of started) {
+    for (const { words, serving } of started) {
       const { code, stderr } = await serving.ended;
-      assert.equal(code, 0, `${name} ended with ${code}:\n${stderr.slice(-2000)}`);
+      assert.equal(code, 0, `${words.join(" ")} ended with ${code}:\n${stderr.slice(-2000)}`);
     }
   };
+  // Of inference the last counts: any of its processes takes the whole service's jobs.
   const addresses = started.map(
-    ({ name, serving }) => [`RADHICAL_${name.toUpperCase()}_ADDRESS`, serving.address] as const,
+    ({ words, serving }) => [`RADHICAL_${words[0]?.toUpperCase()}_ADDRESS`, serving.address] as const,
   );
   return { env: { ...Object.fromEntries(addresses), RADHICAL_TOKEN: TOKEN }, address: addresses[0]?.[1] ?? "", stop };
 }
@@ -70,29 +58,21 @@ async function contentBelow(store: ObjectStore, prefix: string): Promise<Record<
   return hashes;
 }
 
-if (KAFKA_BROKERS && S3_ENDPOINT && S3_ACCESS_KEY && S3_SECRET_KEY) {
-  const bucket = `radhical-test-${randomBytes(6).toString("hex")}`;
-  const place = {
-    endpoint: S3_ENDPOINT,
-    accessKey: S3_ACCESS_KEY,
-    secretKey: S3_SECRET_KEY,
-    region: S3_REGION,
-    bucket,
-  };
-
-  test("six processes on Kafka and S3 give the same bytes as one process on a folder", async (t) => {
+const servers = serversFromEnvironment();
+if (servers) {
+  test("a process per service and per level on Kafka and S3 give the same bytes as one process on a folder", async (t) => {
     const folder = await temporaryFolder(t);
     const cohort = join(folder, "cohort");
     await writeTissueCohort(cohort, { patients: 7, imagesPerPatient: 1, size: 96, seed: 12 });
     const large = join(folder, "large.png");
     const { image } = makeTissue({ width: 611, height: 503, seed: 12 });
     await writeFile(large, await encodePng({ ...image, channels: 3 }));
-    const services = await serveDistributed(t, KAFKA_BROKERS, place);
-    t.after(() => removeBucket(place));
+    const deployment = await provisionDeployment(t, servers);
+    const services = await serveDistributed(t, deployment);
     const { address, env } = services;
 
     const command = async (out: string, elsewhere: readonly string[]): Promise<void> => {
-      const settings = ["--folds", "7", "--reductions", "1,2,4", "--iterations", "10"];
+      const settings = ["--folds", "7", "--reductions", "1,2,4,10", "--iterations", "10"];
       await radhicalSucceeds(t, [...runArguments(cohort, out, settings), ...elsewhere], { env });
       const models = join(out, "models");
       const segmented = join(out, "segmented");
@@ -115,7 +95,7 @@ if (KAFKA_BROKERS && S3_ENDPOINT && S3_ACCESS_KEY && S3_SECRET_KEY) {
       return { ...rest, files: Object.entries(files).filter(([path]) => !path.startsWith("segmented/")) };
     };
     assert.deepEqual(await withoutSegmented(distributed), await withoutSegmented(embedded));
-    const [local, remote] = [await openFolderStore(join(embedded, ".radhical")), await openS3Store(place)];
+    const [local, remote] = [await openFolderStore(join(embedded, ".radhical")), await openS3Store(deployment.bucket)];
     t.after(() => Promise.all([local.close(), remote.close()]));
     for (const prefix of ["maps/", "patches/", "tunings/"]) {
       const expected = await contentBelow(local, prefix);
@@ -123,5 +103,26 @@ if (KAFKA_BROKERS && S3_ENDPOINT && S3_ACCESS_KEY && S3_SECRET_KEY) {
       assert.deepEqual(await contentBelow(remote, prefix), expected, prefix);
     }
     await services.stop();
+  });
+
+  test("a service makes neither topics nor bucket: it ends and says to provision, until that was done", async (t) => {
+    const { env } = await provisionDeployment(t, servers);
+    const serve = async (elsewhere: Readonly<Record<string, string>>) => {
+      const settings = { ...env, RADHICAL_LISTEN: "127.0.0.1:0", ...elsewhere };
+      const { code, stderr } = await start(t, COMMAND, ["serve", "tuning"], { env: settings }).ended;
+      assert.equal(code, 1);
+      return stderr;
+    };
+    const without = `${env.S3_BUCKET}-other`;
+    assert.match(await serve({ S3_BUCKET: without }), new RegExp(`${without}.*run radhical provision`));
+    const stderr = await serve({ KAFKA_PREFIX: without });
+    assert.match(stderr, new RegExp(`${without}\\.tuning\\.events`));
+    assert.match(stderr, /run radhical provision/);
+    const again = await radhicalSucceeds(t, ["provision"], { env });
+    const { topics } = ResultValue.parse(again.events.at(-1)).value;
+    assert.deepEqual([topics.created, topics.found.length], [[], 2 * ALL_TOPICS.length]);
+    const { code, ...refused } = await radhical(t, ["provision"], { env: { ...env, KAFKA_PARTITIONS: "4" } });
+    assert.equal(code, 1);
+    assert.match(describeFailure({ code, ...refused }), /has 3 partitions instead of 4 \(set KAFKA_PARTITIONS=3/);
   });
 }

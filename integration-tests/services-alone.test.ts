@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { DomainError } from "../services/lib/errors.ts";
 import { JobsServiceDefinition } from "../services/lib/proto/radhical/v1/jobs.ts";
 import { connect } from "../services/lib/service/client.ts";
-import { SERVICE_NAMES } from "../services/lib/service/service.ts";
+import { SERVICE_NAMES } from "../services/lib/service/service-names.ts";
 import { COMMAND, serviceMain, start, temporaryFolder } from "./radhical-command.fixture.ts";
 import { clientsOf, healthOf, startServing } from "./serving.fixture.ts";
 

@@ -12,6 +12,7 @@ import { openRuntime } from "../lib/runtime/runtime.ts";
 import { readConfig } from "../lib/service/config.ts";
 import { createLogger } from "../lib/service/log.ts";
 import { openPlatform } from "../lib/service/platform.ts";
+import { ALL_TOPICS } from "../lib/service/topics.ts";
 import type { Output } from "./output.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -59,7 +60,7 @@ async function checkDeployment(env: Environment): Promise<string> {
     const platform = await openPlatform(config, createLogger("doctor", "silent"));
     try {
       await platform.objects.head("doctor");
-      await platform.queue.ensureTopics(["radhical.doctor"]);
+      await platform.queue.requireTopics(ALL_TOPICS.map(({ name }) => name));
     } finally {
       await platform.stop();
     }

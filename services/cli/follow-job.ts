@@ -5,7 +5,7 @@ import { type Job, JobState } from "../lib/proto/radhical/v1/jobs.ts";
 import { contentId } from "../lib/service/content-id.ts";
 import { type Codec, encode } from "../lib/service/documents.ts";
 import { isTerminal } from "../lib/service/jobs/job-store.ts";
-import type { ServiceName } from "../lib/service/service.ts";
+import type { ServiceName } from "../lib/service/service-names.ts";
 import type { Output } from "./output.ts";
 import type { Services } from "./services.ts";
 

@@ -16,7 +16,7 @@ interface Ended {
 function radhical(...words: string[]): Promise<Ended> {
   const main = fileURLToPath(new URL("./main.js", import.meta.url));
   return new Promise((resolve) => {
-    execFile(process.execPath, [main, ...words], (error, stdout, stderr) =>
+    execFile(process.execPath, [main, ...words], { env: { PATH: process.env.PATH } }, (error, stdout, stderr) =>
       resolve({ code: error?.code ?? 0, stdout, stderr }),
     );
   });
@@ -31,7 +31,8 @@ async function makeFolder(t: TestContext): Promise<string> {
 test("help is a success and names every command; each command has its own", async () => {
   const { code, stdout } = await radhical("--help");
   assert.equal(code, 0);
-  for (const command of ["run", "segment", "serve", "doctor"]) assert.match(stdout, new RegExp(`^  ${command} `, "m"));
+  for (const command of ["run", "segment", "serve", "provision", "doctor"])
+    assert.match(stdout, new RegExp(`^  ${command} `, "m"));
   assert.match((await radhical("run", "--help")).stdout, /Required:\n {2}--images <glob>/);
 });
 
@@ -70,6 +71,12 @@ test("more folds than patients is refused before anything is written", async (t)
   const { code, stderr } = await radhical("run", ...files, "--out", join(folder, "out"));
   assert.equal(code, 1);
   assert.match(stderr, /Cannot make 5 folds of 1 patients/);
+});
+
+test("provision refuses to do nothing", async () => {
+  const { code, stderr } = await radhical("provision");
+  assert.equal(code, 1);
+  assert.match(stderr, /neither KAFKA_BROKERS nor S3_ENDPOINT is set/);
 });
 
 test("serve refuses services and levels that do not exist", async () => {

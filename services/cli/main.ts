@@ -6,6 +6,7 @@ import { SOFTWARE_VERSION } from "../lib/service/version.ts";
 import { doctor } from "./doctor.ts";
 import { checkNoArguments, DoctorOptions, parseOptions, RunOptions, SegmentOptions } from "./options.ts";
 import { humanOutput, jsonOutput, type Output } from "./output.ts";
+import { provision } from "./provision.ts";
 import { run } from "./run.ts";
 import { segment } from "./segment.ts";
 import { serve } from "./serve.ts";
@@ -143,6 +144,30 @@ Settings come from the environment; README.md lists them all:
   KAFKA_BROKERS     host:port,... (default: queues in this process)`,
   )
   .action((name, given) => reporting(outputFor(false), () => serve(name, given)));
+
+program
+  .command("provision")
+  .summary("make a deployment's topics and bucket")
+  .description(
+    "Creates the Kafka topics and the S3 bucket that services need, from the same settings as theirs. Changes nothing that exists: what is not as it has to be is an error that names the cure. Safe to repeat.",
+  )
+  .showHelpAfterError("(radhical provision --help shows how)")
+  .option("--json", JSON_HELP)
+  .helpOption("-h, --help", "show this")
+  .addHelpText(
+    "after",
+    `
+Settings come from the environment, as for radhical serve:
+  KAFKA_BROKERS      host:port,...
+  KAFKA_PREFIX       before the name of every topic and group (default radhical)
+  KAFKA_PARTITIONS   of every topic of work and events: the most workers of a kind (default 12)
+  KAFKA_REPLICATION  copies of every partition (default: the brokers')
+  S3_ENDPOINT        with S3_BUCKET, S3_REGION, S3_ACCESS_KEY, S3_SECRET_KEY`,
+  )
+  .action((given) => {
+    const output = outputFor(given.json === true);
+    return reporting(output, () => provision(output, process.env));
+  });
 
 program
   .command("doctor")

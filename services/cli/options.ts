@@ -3,7 +3,7 @@ import { z } from "zod";
 import { invalid } from "../lib/errors.ts";
 import { checkReductions } from "../lib/method/blocks.ts";
 import { DEVICES } from "../lib/runtime/provider.ts";
-import { MAX_LEVELS } from "../lib/service/level-topics.ts";
+import { MAX_LEVELS } from "../lib/service/topics.ts";
 
 const MAX_INT32 = 2 ** 31 - 1;
 

@@ -1,8 +1,8 @@
 /** @file `radhical serve`: all services, or one, until a signal. */
 import { ALL_SERVICES } from "../embedded/embedded.ts";
 import { invalid } from "../lib/errors.ts";
-import { MAX_LEVELS } from "../lib/service/level-topics.ts";
 import { runServices } from "../lib/service/service.ts";
+import { MAX_LEVELS } from "../lib/service/topics.ts";
 
 export interface ServeOptions {
   readonly level?: string | undefined;

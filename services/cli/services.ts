@@ -11,7 +11,7 @@ import { TrainingServiceDefinition } from "../lib/proto/radhical/v1/training.ts"
 import { TuningServiceDefinition } from "../lib/proto/radhical/v1/tuning.ts";
 import type { Device } from "../lib/runtime/provider.ts";
 import { type Connection, connect } from "../lib/service/client.ts";
-import { SERVICE_NAMES, type ServiceName } from "../lib/service/service.ts";
+import { SERVICE_NAMES, type ServiceName } from "../lib/service/service-names.ts";
 
 export interface Services {
   readonly datasets: Client<DatasetsServiceDefinition>;

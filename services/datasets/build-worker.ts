@@ -21,7 +21,7 @@ import { contentId } from "../lib/service/content-id.ts";
 import { PATCH_SET } from "../lib/service/document-kinds.ts";
 import { encode, readDocument, readRecord } from "../lib/service/documents.ts";
 import type { UnitHandler } from "../lib/service/jobs/worker.ts";
-import { DATABASE_TOPIC } from "./build.ts";
+import { DATABASE_TOPIC } from "../lib/service/topics.ts";
 import { channelMeans, meanImage, meanPatch, writeLevelDb } from "./caffe-database.ts";
 import { openList } from "./list-file.ts";
 import { writeRecords } from "./record-file.ts";

@@ -9,8 +9,7 @@ import { COHORT, DATABASE_SET, PATCH_SET, SPLIT } from "../lib/service/document-
 import { createDocument, readDocument, readRecord } from "../lib/service/documents.ts";
 import type { JobDefinition } from "../lib/service/jobs/job-definition.ts";
 import { planUnit } from "../lib/service/jobs/units.ts";
-
-export const DATABASE_TOPIC = "radhical.datasets.database";
+import { DATABASE_TOPIC } from "../lib/service/topics.ts";
 
 export interface BuildContext {
   readonly objects: ObjectStore;

@@ -8,11 +8,12 @@ import { startCoordinator } from "../lib/service/jobs/coordinator.ts";
 import { finishable } from "../lib/service/jobs/job-definition.ts";
 import { startWorker } from "../lib/service/jobs/worker.ts";
 import type { ServiceDefinition } from "../lib/service/service.ts";
-import { buildJobs, DATABASE_TOPIC } from "./build.ts";
+import { DATABASE_TOPIC, LIST_TOPIC } from "../lib/service/topics.ts";
+import { buildJobs } from "./build.ts";
 import { buildWorker } from "./build-worker.ts";
 import { createCohort } from "./create-cohort.ts";
 import { importImage } from "./import-image.ts";
-import { LIST_TOPIC, listWorker, splitJobs } from "./split.ts";
+import { listWorker, splitJobs } from "./split.ts";
 
 /** Takes images in, holds cohorts, builds lists and databases. */
 export const datasets: ServiceDefinition = {

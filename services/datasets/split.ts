@@ -11,8 +11,7 @@ import { createDocument, encode, readDocument, readRecord } from "../lib/service
 import type { JobDefinition, Plan } from "../lib/service/jobs/job-definition.ts";
 import { planUnit } from "../lib/service/jobs/units.ts";
 import type { UnitHandler } from "../lib/service/jobs/worker.ts";
-
-export const LIST_TOPIC = "radhical.datasets.list";
+import { LIST_TOPIC } from "../lib/service/topics.ts";
 
 export interface SplitContext {
   readonly objects: ObjectStore;

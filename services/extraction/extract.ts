@@ -11,10 +11,8 @@ import { COHORT, PATCH_SET } from "../lib/service/document-kinds.ts";
 import { createDocument, encode, readDocument, readRecord } from "../lib/service/documents.ts";
 import type { JobDefinition } from "../lib/service/jobs/job-definition.ts";
 import { planUnit } from "../lib/service/jobs/units.ts";
-import { MAX_LEVELS } from "../lib/service/level-topics.ts";
+import { IMAGE_TOPIC, MAX_LEVELS } from "../lib/service/topics.ts";
 import { countPatches } from "./statistics.ts";
-
-export const IMAGE_TOPIC = "radhical.extraction.image";
 
 export interface ExtractContext {
   readonly objects: ObjectStore;

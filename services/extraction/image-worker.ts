@@ -9,8 +9,8 @@ import { encode } from "../lib/service/documents.ts";
 import type { ImageStore } from "../lib/service/image-store.ts";
 import type { UnitHandler } from "../lib/service/jobs/worker.ts";
 import { annotationWord } from "../lib/service/method-words.ts";
+import { IMAGE_TOPIC } from "../lib/service/topics.ts";
 import type { Cutters } from "./cutters.ts";
-import { IMAGE_TOPIC } from "./extract.ts";
 
 export interface ImageWorkerContext {
   readonly objects: ObjectStore;

@@ -10,8 +10,9 @@ import { startCoordinator } from "../lib/service/jobs/coordinator.ts";
 import { finishable } from "../lib/service/jobs/job-definition.ts";
 import { startWorker } from "../lib/service/jobs/worker.ts";
 import type { ServiceDefinition } from "../lib/service/service.ts";
+import { IMAGE_TOPIC } from "../lib/service/topics.ts";
 import { openCutters } from "./cutters.ts";
-import { extractJobs, IMAGE_TOPIC } from "./extract.ts";
+import { extractJobs } from "./extract.ts";
 import { imageWorker } from "./image-worker.ts";
 
 /** Cuts training patches from annotated images. */

@@ -12,8 +12,8 @@ import { createDocument, readDocument } from "../lib/service/documents.ts";
 import type { ImageStore } from "../lib/service/image-store.ts";
 import type { JobDefinition } from "../lib/service/jobs/job-definition.ts";
 import { planUnit } from "../lib/service/jobs/units.ts";
-import { levelTopic } from "../lib/service/level-topics.ts";
 import { mapKey } from "../lib/service/map-keys.ts";
+import { levelTopic } from "../lib/service/topics.ts";
 
 export interface EvaluateContext {
   readonly objects: ObjectStore;

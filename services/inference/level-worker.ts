@@ -12,7 +12,6 @@ import { type CascadePlan, planCascade } from "../lib/service/cascade-plan.ts";
 import { encode } from "../lib/service/documents.ts";
 import type { ImageStore } from "../lib/service/image-store.ts";
 import type { UnitContext, UnitHandler } from "../lib/service/jobs/worker.ts";
-import { levelTopic } from "../lib/service/level-topics.ts";
 import {
   decodeTileState,
   encodeTileState,
@@ -20,6 +19,7 @@ import {
   type StoredState,
   statesFolder,
 } from "../lib/service/tile-state.ts";
+import { levelTopic } from "../lib/service/topics.ts";
 import { levelled } from "./evaluate-region.ts";
 import type { Networks } from "./networks.ts";
 import { computeTileMaps } from "./tile-maps.ts";

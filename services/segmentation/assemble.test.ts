@@ -13,8 +13,9 @@ import { runUnit } from "../lib/service/jobs/inline.fixture.ts";
 import { temporaryStore } from "../lib/service/jobs/jobs.fixture.ts";
 import { storeImage } from "../lib/service/stored-images.fixture.ts";
 import { encodeTileState } from "../lib/service/tile-state.ts";
+import { ASSEMBLE_TOPIC } from "../lib/service/topics.ts";
 import { assembleWorker } from "./assemble.ts";
-import { ASSEMBLE_TOPIC, segmentJobs } from "./submit.ts";
+import { segmentJobs } from "./submit.ts";
 
 const WIDTH = 1_100;
 const HEIGHT = 620;

@@ -11,8 +11,8 @@ import { planCascade } from "../lib/service/cascade-plan.ts";
 import { encode } from "../lib/service/documents.ts";
 import type { ImageStore } from "../lib/service/image-store.ts";
 import type { UnitHandler } from "../lib/service/jobs/worker.ts";
+import { ASSEMBLE_TOPIC } from "../lib/service/topics.ts";
 import { joinTiles } from "./join-tiles.ts";
-import { ASSEMBLE_TOPIC } from "./submit.ts";
 
 export interface AssembleContext {
   readonly objects: ObjectStore;

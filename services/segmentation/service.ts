@@ -11,10 +11,10 @@ import { sendFiles } from "../lib/service/files.ts";
 import { startCoordinator } from "../lib/service/jobs/coordinator.ts";
 import { finishable } from "../lib/service/jobs/job-definition.ts";
 import { startWorker } from "../lib/service/jobs/worker.ts";
-import { allLevels, levelTopic } from "../lib/service/level-topics.ts";
 import type { ServiceDefinition } from "../lib/service/service.ts";
+import { ASSEMBLE_TOPIC, allLevels, levelTopic } from "../lib/service/topics.ts";
 import { assembleWorker } from "./assemble.ts";
-import { ASSEMBLE_TOPIC, segmentJobs } from "./submit.ts";
+import { segmentJobs } from "./submit.ts";
 
 /** Coordinates the cascade. */
 export const segmentation: ServiceDefinition = {

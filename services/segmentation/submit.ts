@@ -14,10 +14,8 @@ import { createDocument, encode, readDocument, readRecord } from "../lib/service
 import type { ImageStore } from "../lib/service/image-store.ts";
 import type { JobDefinition } from "../lib/service/jobs/job-definition.ts";
 import { planUnit } from "../lib/service/jobs/units.ts";
-import { levelTopic } from "../lib/service/level-topics.ts";
 import { statesFolder } from "../lib/service/tile-state.ts";
-
-export const ASSEMBLE_TOPIC = "radhical.segmentation.assemble";
+import { ASSEMBLE_TOPIC, levelTopic } from "../lib/service/topics.ts";
 
 export interface SubmitContext {
   readonly objects: ObjectStore;

@@ -12,8 +12,9 @@ import { startCoordinator } from "../lib/service/jobs/coordinator.ts";
 import { finishable } from "../lib/service/jobs/job-definition.ts";
 import { startWorker } from "../lib/service/jobs/worker.ts";
 import type { ServiceDefinition } from "../lib/service/service.ts";
+import { TRAIN_TOPIC } from "../lib/service/topics.ts";
 import { importModel } from "./models.ts";
-import { LEVEL_TOPIC, trainJobs } from "./train.ts";
+import { trainJobs } from "./train.ts";
 import { trainWorker } from "./train-worker.ts";
 
 const byFoldAndLevel = (a: Model, b: Model): number => a.fold - b.fold || a.level - b.level;
@@ -27,7 +28,7 @@ export const training: ServiceDefinition = {
     const coordinator = await startCoordinator(platform, {
       service: "training",
       definitions: [finishable(jobs)],
-      topics: [LEVEL_TOPIC],
+      topics: [TRAIN_TOPIC],
     });
     const worker = await startWorker(platform, "training", trainWorker(platform));
     const rpcs: TrainingServiceImplementation = {

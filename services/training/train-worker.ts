@@ -9,6 +9,7 @@ import { sha256, shortId } from "../lib/service/content-id.ts";
 import { encode } from "../lib/service/documents.ts";
 import { formatDuration } from "../lib/service/duration.ts";
 import type { UnitContext, UnitHandler } from "../lib/service/jobs/worker.ts";
+import { TRAIN_TOPIC } from "../lib/service/topics.ts";
 import { openBatchFeed } from "./batch-feed.ts";
 import { checkpointKey, openCheckpoint, type RunState } from "./checkpoint.ts";
 import { classWeights, countClasses, rareClasses } from "./class-weights.ts";
@@ -16,7 +17,7 @@ import { ACCURACY_PATCHES, latestLoss } from "./curve.ts";
 import { buildManifest } from "./manifest.ts";
 import { storeModel } from "./models.ts";
 import { accuracy, confusionMatrix, evenSample } from "./test-accuracy.ts";
-import { LEVEL_TOPIC, networkOf, rulesOf, trainTaskId } from "./train.ts";
+import { networkOf, rulesOf, trainTaskId } from "./train.ts";
 import { type TrainedNetwork, trainNetwork } from "./training-run.ts";
 
 export interface TrainWorkerContext {
@@ -27,7 +28,7 @@ export interface TrainWorkerContext {
 
 /** Returns the worker of train jobs: as many networks at a time as the runtime has workers. */
 export const trainWorker = (ctx: TrainWorkerContext): UnitHandler<TrainTask> => ({
-  topics: [LEVEL_TOPIC],
+  topics: [TRAIN_TOPIC],
   members: ctx.workers,
   codec: TrainTask,
   handle: async (task, unit) => {

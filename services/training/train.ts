@@ -17,10 +17,9 @@ import { DATABASE_SET, MODEL_SET } from "../lib/service/document-kinds.ts";
 import { createDocument, encode, readDocument, readRecord } from "../lib/service/documents.ts";
 import type { JobDefinition } from "../lib/service/jobs/job-definition.ts";
 import { planUnit } from "../lib/service/jobs/units.ts";
+import { TRAIN_TOPIC } from "../lib/service/topics.ts";
 import { checkpointKey } from "./checkpoint.ts";
 import type { RateSchedule as ScheduleName } from "./learning-rate.ts";
-
-export const LEVEL_TOPIC = "radhical.training.level";
 
 export interface TrainContext {
   readonly objects: ObjectStore;
@@ -98,7 +97,7 @@ export const trainJobs = (ctx: TrainContext): JobDefinition<TrainRequest> => ({
       const task = { data, settings, fold, level, reduction: reductions[level - 1] ?? 1, mpp, splitId };
       const id = trainTaskId(task);
       return planUnit({
-        topic: LEVEL_TOPIC,
+        topic: TRAIN_TOPIC,
         key: `${fold}-${level}-${id}`,
         codec: TrainTask,
         task,

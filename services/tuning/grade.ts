@@ -14,9 +14,8 @@ import type { ImageStore } from "../lib/service/image-store.ts";
 import type { JobDefinition } from "../lib/service/jobs/job-definition.ts";
 import { planUnit } from "../lib/service/jobs/units.ts";
 import type { UnitHandler } from "../lib/service/jobs/worker.ts";
+import { GRADE_TOPIC } from "../lib/service/topics.ts";
 import { membersOf } from "./tune.ts";
-
-export const GRADE_TOPIC = "radhical.tuning.grade";
 
 export interface GradeContext {
   readonly objects: ObjectStore;

@@ -7,8 +7,9 @@ import { startCoordinator } from "../lib/service/jobs/coordinator.ts";
 import { finishable } from "../lib/service/jobs/job-definition.ts";
 import { startWorker } from "../lib/service/jobs/worker.ts";
 import type { ServiceDefinition } from "../lib/service/service.ts";
-import { GRADE_TOPIC, gradeJobs, gradeWorker } from "./grade.ts";
-import { TUNE_TOPIC, tuneJobs } from "./tune.ts";
+import { GRADE_TOPIC, TUNE_TOPIC } from "../lib/service/topics.ts";
+import { gradeJobs, gradeWorker } from "./grade.ts";
+import { tuneJobs } from "./tune.ts";
 import { tuneWorker } from "./tune-worker.ts";
 
 /** Chooses thresholds and grades segmentations. */

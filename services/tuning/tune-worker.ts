@@ -14,7 +14,8 @@ import type { ImageStore } from "../lib/service/image-store.ts";
 import type { UnitContext, UnitHandler } from "../lib/service/jobs/worker.ts";
 import { readMap } from "../lib/service/map-keys.ts";
 import { annotationWord } from "../lib/service/method-words.ts";
-import { TUNE_AMOUNT, TUNE_TOPIC } from "./tune.ts";
+import { TUNE_TOPIC } from "../lib/service/topics.ts";
+import { TUNE_AMOUNT } from "./tune.ts";
 
 const REPORT_EVERY_MS = 1_000;
 

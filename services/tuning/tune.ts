@@ -11,8 +11,7 @@ import { COHORT, EVALUATION, MODEL, SPLIT, TUNING } from "../lib/service/documen
 import { createDocument, encode, readDocument, readRecord } from "../lib/service/documents.ts";
 import type { JobDefinition } from "../lib/service/jobs/job-definition.ts";
 import { planUnit } from "../lib/service/jobs/units.ts";
-
-export const TUNE_TOPIC = "radhical.tuning.tune";
+import { TUNE_TOPIC } from "../lib/service/topics.ts";
 
 /** Progress of a tuning counts to this. */
 export const TUNE_AMOUNT = 100;

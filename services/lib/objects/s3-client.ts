@@ -65,7 +65,7 @@ export const ensureBucket = async (client: Client, bucket: string, create: boole
   try {
     if (await client.bucketExists(bucket)) return;
     if (!create) {
-      const message = `Cannot use bucket "${bucket}": there is none; create it or check S3_BUCKET`;
+      const message = `Cannot use bucket "${bucket}": there is none; run radhical provision, or check S3_BUCKET`;
       throw new DomainError("failedPrecondition", "BUCKET_NOT_FOUND", message);
     }
     await client.makeBucket(bucket);

@@ -9,9 +9,14 @@ export interface QueueHarness {
   readonly adapter: "in-process" | "kafka";
   /** Opens a queue that is closed after the test. */
   open(t: TestContext): Promise<Queue>;
+  /** Makes topics as a deployment's administrator does, before a queue asks for them; nothing in process. */
+  provision(topics: readonly string[]): Promise<void>;
   /** Returns what another process needs to open the queue: a folder or the brokers. */
   place(t: TestContext): Promise<string>;
 }
+
+/** Before every name on a broker that these tests share with others. */
+export const CONTRACT_PREFIX = "contract";
 
 /** Longest wait for anything in the suite; a Kafka rebalance takes up to a session timeout. */
 const PATIENCE_MS = 20_000;
@@ -22,8 +27,9 @@ export const unique = (name: string): string => `${name}-${randomUUID().slice(0,
 /** Returns a queue with one new topic. */
 export async function openWithTopic(harness: QueueHarness, t: TestContext): Promise<{ queue: Queue; topic: string }> {
   const queue = await harness.open(t);
-  const topic = unique("radhical.contract");
-  await queue.ensureTopics([topic]);
+  const topic = unique("contract");
+  await harness.provision([topic]);
+  await queue.requireTopics([topic]);
   return { queue, topic };
 }
 

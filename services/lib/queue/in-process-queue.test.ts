@@ -15,6 +15,7 @@ async function temporaryFolder(t: TestContext): Promise<string> {
 queueContract({
   adapter: "in-process",
   place: temporaryFolder,
+  provision: async () => undefined,
   open: async (t) => {
     const queue = await openInProcessQueue({ folder: await temporaryFolder(t) });
     t.after(() => queue.close());
@@ -26,7 +27,7 @@ test("a consumer whose attempts cannot be written gives up and says why, instead
   const folder = await temporaryFolder(t);
   const queue = await openInProcessQueue({ folder });
   t.after(() => queue.close());
-  await queue.ensureTopics(["work"]);
+  await queue.requireTopics(["work"]);
   await rm(folder, { recursive: true });
   let handled = 0;
   const consumer = await queue.consume({

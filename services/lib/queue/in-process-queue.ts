@@ -38,7 +38,7 @@ export async function openInProcessQueue({ folder, log }: InProcessQueueOptions)
   };
 
   const queue: Queue = {
-    async ensureTopics(names) {
+    async requireTopics(names) {
       for (const name of withDeadLetterTopics(names)) if (!topics.has(name)) topics.set(name, new Topic());
     },
     async publish(name, messages) {

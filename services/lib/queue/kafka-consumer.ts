@@ -5,6 +5,7 @@ import { type DeliverContext, deliver, type InHand } from "./deliver.ts";
 import { createKafkaAttempts, encodeAttempt, type KafkaAttempts } from "./kafka-attempts.ts";
 import { createKafkaClient, type KafkaAddress, onBrokers, onFreshTopics } from "./kafka-client.ts";
 import { type Membership, watchMembership } from "./kafka-membership.ts";
+import type { KafkaNames } from "./kafka-names.ts";
 import type { ConsumeOptions, Consumer, Message } from "./queue.ts";
 
 /**
@@ -18,7 +19,7 @@ const FETCH_WAIT_MS = 500;
 export interface KafkaMemberOptions {
   readonly address: KafkaAddress;
   readonly admin: Pick<Admin, "fetchOffsets">;
-  readonly groupId: string;
+  readonly names: KafkaNames;
   readonly sessionTimeoutMs: number;
   readonly context: DeliverContext;
 }
@@ -29,7 +30,8 @@ export interface KafkaMemberOptions {
  * one when the handler has returned or the dead letter is confirmed.
  */
 export async function startKafkaMember(member: KafkaMemberOptions, options: ConsumeOptions): Promise<Consumer> {
-  const { address, groupId, sessionTimeoutMs } = member;
+  const { address, names, sessionTimeoutMs } = member;
+  const groupId = names.of(options.group);
   const consumer = createKafkaClient(address).consumer({
     groupId,
     sessionTimeout: sessionTimeoutMs,
@@ -57,7 +59,7 @@ export async function startKafkaMember(member: KafkaMemberOptions, options: Cons
 
   const eachBatch = async (payload: EachBatchPayload) => {
     const mayGoOn = () => !stopping && !membership.mustRejoin() && payload.isRunning() && !payload.isStale();
-    const work = handleBatch(payload, { mayGoOn, attempts, membership }, options, member.context);
+    const work = handleBatch(payload, { mayGoOn, attempts, membership, names }, options, member.context);
     const settled = work.catch(() => undefined);
     running.add(settled);
     await work.finally(() => running.delete(settled));
@@ -66,7 +68,7 @@ export async function startKafkaMember(member: KafkaMemberOptions, options: Cons
   await onBrokers(`consume as group "${groupId}"`, address.brokers, async () => {
     try {
       await consumer.connect();
-      await onFreshTopics(() => consumer.subscribe({ topics: [...options.topics], fromBeginning: true }));
+      await onFreshTopics(() => consumer.subscribe({ topics: options.topics.map(names.of), fromBeginning: true }));
       await consumer.run({
         autoCommit: false,
         eachBatchAutoResolve: false,
@@ -102,12 +104,13 @@ interface BatchContext {
   readonly mayGoOn: () => boolean;
   readonly attempts: KafkaAttempts;
   readonly membership: Membership;
+  readonly names: KafkaNames;
 }
 
 /** Handles messages of a batch in order; what it leaves unresolved is fetched again. */
 async function handleBatch(
   payload: EachBatchPayload,
-  { mayGoOn, attempts, membership }: BatchContext,
+  { mayGoOn, attempts, membership, names }: BatchContext,
   options: ConsumeOptions,
   context: DeliverContext,
 ): Promise<void> {
@@ -121,7 +124,7 @@ async function handleBatch(
     try {
       const beat = () => membership.beat(payload.heartbeat);
       const inHand: InHand = {
-        topic,
+        topic: names.without(topic),
         message: decodeMessage(message),
         tally,
         signal,

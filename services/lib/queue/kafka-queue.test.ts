@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { DomainError } from "../errors.ts";
 import {
   aborted,
+  CONTRACT_PREFIX,
   message,
   openWithTopic,
   type QueueHarness,
@@ -12,6 +13,7 @@ import {
   until,
   watch,
 } from "./contract-harness.ts";
+import { provisionTopics } from "./kafka-provision.ts";
 import { openKafkaQueue } from "./kafka-queue.ts";
 import { queueContract } from "./queue.contract.ts";
 
@@ -25,12 +27,18 @@ if (address) {
   const harness: QueueHarness = {
     adapter: "kafka",
     place: async () => address,
+    provision: async (topics) => {
+      const specs = topics.map((name) => ({ name, kind: "work" as const }));
+      await provisionTopics({ brokers: brokersOf(address), clientId: "contract" }, specs, {
+        prefix: CONTRACT_PREFIX,
+        partitions: 3,
+      });
+    },
     open: async (t: TestContext) => {
       const queue = await openKafkaQueue({
         brokers: brokersOf(address),
         clientId: "contract",
-        partitions: 3,
-        groupPrefix: "contract.",
+        prefix: CONTRACT_PREFIX,
         sessionTimeoutMs: SESSION_TIMEOUT_MS,
       });
       t.after(() => queue.close());
@@ -114,7 +122,12 @@ function kafkaTests(harness: QueueHarness): void {
         if (text === "dead letter") throw bug;
       },
     };
-    const broken = await openKafkaQueue({ brokers: brokersOf(await harness.place(t)), clientId: "contract", log });
+    const broken = await openKafkaQueue({
+      brokers: brokersOf(await harness.place(t)),
+      clientId: "contract",
+      prefix: CONTRACT_PREFIX,
+      log,
+    });
     t.after(() => broken.close());
     await queue.publish(topic, [message("a", "poison")]);
     const { consumer } = await watch(broken, topic, {
@@ -131,7 +144,12 @@ function kafkaTests(harness: QueueHarness): void {
   test("refuses to consume when the brokers refuse the member", async (t) => {
     const { queue, topic } = await openWithTopic(harness, t);
     const brokers = brokersOf(await harness.place(t));
-    const hasty = await openKafkaQueue({ brokers, clientId: "contract", sessionTimeoutMs: 100 });
+    const hasty = await openKafkaQueue({
+      brokers,
+      clientId: "contract",
+      prefix: CONTRACT_PREFIX,
+      sessionTimeoutMs: 100,
+    });
     t.after(() => hasty.close());
     await assert.rejects(watch(hasty, topic), (error: unknown) => {
       return error instanceof DomainError && error.reason === "QUEUE_CONSUMER_FAILED" && error.cause instanceof Error;

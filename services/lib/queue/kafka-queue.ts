@@ -1,11 +1,11 @@
 /** @file The queue port on Kafka, by kafkajs; nothing outside this folder knows it. */
 import { type Kafka, Partitioners, type Producer } from "kafkajs";
-import { createKafkaClient, onBrokers, onFreshTopics } from "./kafka-client.ts";
+import { createKafkaClient, onBrokers } from "./kafka-client.ts";
 import { startKafkaMember } from "./kafka-consumer.ts";
+import { DEFAULT_PREFIX, kafkaNames } from "./kafka-names.ts";
 import type { Consumer, Message, Queue, QueueLog } from "./queue.ts";
-import { checkSizes, closedQueue, unknownTopic, withDeadLetterTopics } from "./rules.ts";
+import { checkSizes, closedQueue, topicsMissing, unknownTopic, withDeadLetterTopics } from "./rules.ts";
 
-const DEFAULT_PARTITIONS = 12;
 const DEFAULT_SESSION_TIMEOUT_MS = 30_000;
 /** A request's messages for a partition travel as one batch, which has to stay below the broker's 1 MiB. */
 const MAX_REQUEST_BYTES = 1_000_000;
@@ -16,12 +16,8 @@ export interface KafkaQueueOptions {
   /** "host:port" each; one that answers is enough to find the others. */
   readonly brokers: readonly string[];
   readonly clientId: string;
-  /** Of topics this queue creates; the most members of a group that can work at a time. Default 12. */
-  readonly partitions?: number;
-  /** Of topics this queue creates; default: the brokers' own. */
-  readonly replicationFactor?: number;
-  /** Put before the name of every group. */
-  readonly groupPrefix?: string;
+  /** Put before the name of every topic and group; default "radhical". */
+  readonly prefix?: string;
   /** A worker that says nothing for this long is taken for dead; the brokers allow 6 s to 30 min. Default 30 s. */
   readonly sessionTimeoutMs?: number;
   /** Gets kafkajs's warnings and dead letters; without it the adapter is silent. */
@@ -38,14 +34,18 @@ export async function openKafkaQueue(options: KafkaQueueOptions): Promise<Queue>
   const members = new Set<Consumer>();
   let closed = false;
 
+  const names = kafkaNames(options.prefix ?? DEFAULT_PREFIX);
+
   const refreshTopics = async () => {
     for (const topic of await admin.listTopics()) known.add(topic);
   };
+  const missingOf = async (topics: readonly string[]): Promise<readonly string[]> => {
+    if (topics.some((topic) => !known.has(names.of(topic)))) await refreshTopics();
+    return topics.filter((topic) => !known.has(names.of(topic)));
+  };
   const requireTopic = async (action: string, topic: string) => {
     if (closed) throw closedQueue(action.replace(/ (to|from)$/, ""));
-    if (known.has(topic)) return;
-    await refreshTopics();
-    if (!known.has(topic)) throw unknownTopic(action, topic);
+    if ((await missingOf([topic])).length > 0) throw unknownTopic(action, topic);
   };
 
   await onBrokers("open queue", brokers, async () => {
@@ -59,34 +59,23 @@ export async function openKafkaQueue(options: KafkaQueueOptions): Promise<Queue>
   });
 
   const queue: Queue = {
-    ensureTopics: (topics) =>
-      onBrokers(`create topics "${topics.join(",")}"`, brokers, async () => {
-        const all = withDeadLetterTopics(topics);
-        if (all.some((topic) => !known.has(topic))) await refreshTopics();
-        const missing = all.filter((topic) => !known.has(topic));
-        if (missing.length === 0) return;
-        const layout = {
-          numPartitions: options.partitions ?? DEFAULT_PARTITIONS,
-          ...(options.replicationFactor === undefined ? {} : { replicationFactor: options.replicationFactor }),
-        };
-        const topicsToCreate = missing.map((topic) => ({ topic, ...layout }));
-        await admin.createTopics({ topics: topicsToCreate, waitForLeaders: false });
-        await onFreshTopics(() => admin.fetchTopicMetadata({ topics: missing }));
-        for (const topic of missing) known.add(topic);
+    requireTopics: (topics) =>
+      onBrokers(`use topics "${topics.join(",")}"`, brokers, async () => {
+        const missing = await missingOf(withDeadLetterTopics(topics));
+        if (missing.length > 0) throw topicsMissing(missing.map(names.of));
       }),
     publish: (topic, messages) =>
       onBrokers(`publish to topic "${topic}"`, brokers, async () => {
         await requireTopic("publish to", topic);
         checkSizes(topic, messages);
-        for (const part of inRequests(messages)) await producing.send(topic, part);
+        for (const part of inRequests(messages)) await producing.send(names.of(topic), part);
       }),
     consume: (consumeOptions) =>
       onBrokers(`consume as group "${consumeOptions.group}"`, brokers, async () => {
         for (const topic of consumeOptions.topics) await requireTopic("consume from", topic);
-        const groupId = `${options.groupPrefix ?? ""}${consumeOptions.group}`;
         const sessionTimeoutMs = options.sessionTimeoutMs ?? DEFAULT_SESSION_TIMEOUT_MS;
         const context = { publish: queue.publish, log };
-        const setup = { address: options, admin, groupId, sessionTimeoutMs, context };
+        const setup = { address: options, admin, names, sessionTimeoutMs, context };
         const member = await startKafkaMember(setup, consumeOptions);
         members.add(member);
         const stop = () => member.stop().finally(() => members.delete(member));

@@ -1,5 +1,6 @@
 /** @file The worker of `queue-deaths.contract.ts`: dies on the bad message as ordered; leaves once all is handled. */
 import { writeSync } from "node:fs";
+import { CONTRACT_PREFIX } from "./contract-harness.ts";
 import { openInProcessQueue } from "./in-process-queue.ts";
 import { openKafkaQueue } from "./kafka-queue.ts";
 import { type Delivery, deadLetterTopic } from "./queue.ts";
@@ -30,7 +31,12 @@ const report = (line: DeathReport) => writeSync(1, `${JSON.stringify(line)}\n`);
 const queue =
   order.adapter === "in-process"
     ? await openInProcessQueue({ folder: order.place })
-    : await openKafkaQueue({ brokers: order.place.split(","), clientId: "death", sessionTimeoutMs: 6000 });
+    : await openKafkaQueue({
+        brokers: order.place.split(","),
+        clientId: "death",
+        prefix: CONTRACT_PREFIX,
+        sessionTimeoutMs: 6000,
+      });
 
 let expected = order.awaitDeadLetter ? 2 : 1;
 const arrive = () => {
@@ -38,7 +44,7 @@ const arrive = () => {
   if (expected === 0) setImmediate(() => void queue.close());
 };
 
-await queue.ensureTopics([topic]);
+await queue.requireTopics([topic]);
 if (order.adapter === "in-process") {
   const headers = { job: "job-1" };
   const encode = (text: string) => ({ key: "a", value: new TextEncoder().encode(text), headers });

@@ -50,12 +50,13 @@ export function deathContract(harness: QueueHarness): void {
 /** Returns a function that starts a worker on a bad and a good message and returns how it ended and what it said. */
 async function prepare(harness: QueueHarness, t: TestContext) {
   const place = await harness.place(t);
-  const topic = unique("radhical.contract");
+  const topic = unique("contract");
   const group = unique("group");
   const messages = [message("a", "bad", { job: "job-1" }), message("a", "good", { job: "job-1" })];
   if (harness.adapter === "kafka") {
     const queue = await harness.open(t);
-    await queue.ensureTopics([topic]);
+    await harness.provision([topic]);
+    await queue.requireTopics([topic]);
     await queue.publish(topic, messages);
   }
   return async (order: Pick<DeathOrder, "mode" | "awaitDeadLetter">) => {

@@ -118,7 +118,8 @@ export function failureContract(harness: QueueHarness): void {
     await until(() => seen.length >= 5, "the fifth delivery of the message");
     assert.deepEqual([...new Set(seen.map(textOf))], ["poison"]);
     assert.deepEqual([...new Set(seen.map(({ attempt }) => attempt))], [1]);
-    await queue.ensureTopics([deadLetterTopic(source)]);
+    await harness.provision([deadLetterTopic(source)]);
+    await queue.requireTopics([deadLetterTopic(source)]);
     const dead = await watchDeadLetters(queue, source);
     await until(
       () => dead.seen.length > 0 && seen.map(textOf).includes("next"),

@@ -103,10 +103,11 @@ function deliveryContract(harness: QueueHarness): void {
 
   test("refuses topics that nobody created, and everything after close", async (t) => {
     const { queue, topic } = await openWithTopic(harness, t);
-    const unknown = unique("radhical.unknown");
+    const unknown = unique("unknown");
     await assert.rejects(queue.publish(unknown, [message("a", "x")]), hasReason("UNKNOWN_TOPIC"));
     await assert.rejects(watch(queue, unknown), hasReason("UNKNOWN_TOPIC"));
-    await queue.ensureTopics([topic, unknown]);
+    await harness.provision([unknown]);
+    await queue.requireTopics([topic, unknown]);
     await queue.publish(unknown, [message("a", "x")]);
     await queue.close();
     await assert.rejects(queue.publish(topic, [message("a", "x")]), hasReason("QUEUE_CLOSED"));

@@ -78,10 +78,11 @@ export interface QueueLog {
 /** At-least-once delivery by topic, key and group. */
 export interface Queue {
   /**
-   * Creates topics that do not exist yet, each with its dead-letter topic (a dead-letter topic gets none of its own).
-   * Publishing to or consuming from any other topic is failedPrecondition (UNKNOWN_TOPIC).
+   * To be called with every topic of a process before it is used; it stands for the topic's dead-letter topic too (a dead-letter topic has
+   * none of its own). Kafka: throws failedPrecondition (TOPICS_MISSING) unless all have been provisioned. In process: they come to be.
+   * Publishing to or consuming from a topic that nobody made is failedPrecondition (UNKNOWN_TOPIC).
    */
-  ensureTopics(topics: readonly string[]): Promise<void>;
+  requireTopics(topics: readonly string[]): Promise<void>;
   /** Returns when the messages are safe. Throws invalidArgument (MESSAGE_TOO_LARGE), unavailable (QUEUE_UNAVAILABLE). */
   publish(topic: string, messages: readonly Message[]): Promise<void>;
   /** Starts a member of the group. A new group starts with what its topics still hold. */

@@ -2,7 +2,8 @@
 import { DomainError, invalid } from "../errors.ts";
 import { deadLetterTopic, MAX_VALUE_BYTES, type Message } from "./queue.ts";
 
-const DEAD_LETTER_SUFFIX = deadLetterTopic("");
+/** What the name of every dead-letter topic ends with. */
+export const DEAD_LETTER_SUFFIX = deadLetterTopic("");
 
 /** Returns the topics with the dead-letter topic of each; a dead-letter topic has none of its own. */
 export const withDeadLetterTopics = (topics: readonly string[]): readonly string[] => [
@@ -16,10 +17,18 @@ export const unknownTopic = (action: string, topic: string): DomainError =>
   new DomainError(
     "failedPrecondition",
     "UNKNOWN_TOPIC",
-    `Cannot ${action} topic "${topic}": call ensureTopics for it first`,
+    `Cannot ${action} topic "${topic}": call requireTopics for it first`,
     {
       info: { topic },
     },
+  );
+
+/** Returns the failure of a process whose topics nobody has made on the brokers. */
+export const topicsMissing = (topics: readonly string[]): DomainError =>
+  new DomainError(
+    "failedPrecondition",
+    "TOPICS_MISSING",
+    `Cannot find topics "${topics.join('", "')}" on the brokers: run radhical provision with the settings of this process`,
   );
 
 /** Returns the failure of an operation on a queue after `close()`. */

@@ -6,7 +6,7 @@ import { resolutionOf } from "../method/resolution.ts";
 import type { LevelModel } from "../proto/radhical/v1/inference.ts";
 import { type Cascade, SegmentationMode } from "../proto/radhical/v1/segmentation.ts";
 import type { LevelThresholds as LevelThresholdsMessage } from "../proto/radhical/v1/tuning.ts";
-import { MAX_LEVELS } from "./level-topics.ts";
+import { MAX_LEVELS } from "./topics.ts";
 
 export interface CascadePlan {
   /** Levels to compute, coarsest first. */

@@ -34,7 +34,14 @@ test("addresses of Kafka and S3 choose the adapters", () => {
     S3_SECRET_KEY: "what",
   };
   const { objects, queue } = readConfig(env);
-  assert.deepEqual(queue, { kind: "kafka", brokers: ["a:9092", "b:9092"] });
+  assert.deepEqual(queue, {
+    kind: "kafka",
+    brokers: ["a:9092", "b:9092"],
+    prefix: "radhical",
+    partitions: 12,
+    replication: undefined,
+    sessionTimeoutMs: 30_000,
+  });
   const s3 = {
     endpoint: "http://s3:9000",
     region: "us-east-1",
@@ -66,6 +73,11 @@ test("every wrong setting is named at once, with what is wrong", () => {
 test("a port or a broker that cannot be is refused by name", () => {
   assert.match(refusal({ RADHICAL_LISTEN: "127.0.0.1:70000" }), /RADHICAL_LISTEN: must name a port of at most 65535/);
   assert.match(refusal({ KAFKA_BROKERS: "a:9092," }), /KAFKA_BROKERS: must be "host:port/);
+});
+
+test("a prefix that no topic can have, and a session timeout that no broker allows, are refused by name", () => {
+  assert.match(refusal({ KAFKA_PREFIX: "a/b" }), /KAFKA_PREFIX: must be 1 to 100 of/);
+  assert.match(refusal({ KAFKA_SESSION_TIMEOUT_MS: "5999" }), /KAFKA_SESSION_TIMEOUT_MS/);
 });
 
 test("the secret of a refused configuration is not told", () => {

@@ -1,11 +1,14 @@
 /** @file Configuration: the environment, read once in `main.ts`, checked whole, handed on as a plain object. */
 import { z } from "zod";
 import { invalid } from "../errors.ts";
+import { DEFAULT_PREFIX } from "../queue/kafka-names.ts";
 import { DEVICES } from "../runtime/provider.ts";
 
 const MAX_PORT = 65_535;
 const portOf = (listen: string): number => Number(listen.replace(/^.*:/, ""));
 const brokersOf = (list: string): string[] => list.split(",").map((broker) => broker.trim());
+/** What Kafka allows in a topic's name, and short enough that every topic and group keeps below its 249 characters. */
+const KAFKA_PREFIX = /^[A-Za-z0-9._-]{1,100}$/;
 const count = z.coerce.number().int().min(1);
 
 /** What every process reads. An empty variable counts as unset. */
@@ -27,6 +30,10 @@ export const ServiceConfig = z
       .string()
       .refine((list) => brokersOf(list).every((broker) => /^.+:\d+$/.test(broker)), 'must be "host:port,host:port,..."')
       .optional(),
+    KAFKA_PREFIX: z.string().regex(KAFKA_PREFIX, "must be 1 to 100 of A-Z a-z 0-9 . _ -").default(DEFAULT_PREFIX),
+    KAFKA_PARTITIONS: count.default(12),
+    KAFKA_REPLICATION: count.optional(),
+    KAFKA_SESSION_TIMEOUT_MS: z.coerce.number().int().min(6_000).max(1_800_000).default(30_000),
     S3_ENDPOINT: z.url().optional(),
     S3_REGION: z.string().default("us-east-1"),
     S3_BUCKET: z.string().default("radhical"),
@@ -43,7 +50,14 @@ export const ServiceConfig = z
     runtime: { workers: env.RADHICAL_WORKERS, device: env.RADHICAL_DEVICE },
     limits: { uploadBytes: env.RADHICAL_MAX_UPLOAD_BYTES, imagePixels: env.RADHICAL_MAX_IMAGE_PIXELS },
     queue: env.KAFKA_BROKERS
-      ? ({ kind: "kafka", brokers: brokersOf(env.KAFKA_BROKERS) } as const)
+      ? ({
+          kind: "kafka",
+          brokers: brokersOf(env.KAFKA_BROKERS),
+          prefix: env.KAFKA_PREFIX,
+          partitions: env.KAFKA_PARTITIONS,
+          replication: env.KAFKA_REPLICATION,
+          sessionTimeoutMs: env.KAFKA_SESSION_TIMEOUT_MS,
+        } as const)
       : ({ kind: "in-process" } as const),
     objects: env.S3_ENDPOINT
       ? ({

@@ -28,11 +28,10 @@ export interface Platform extends Part {
 }
 
 const openObjects = (config: ServiceConfig["objects"]): Promise<ObjectStore> =>
-  config.kind === "s3" ? openS3Store({ ...config, createBucket: true }) : openFolderStore(config.folder);
+  config.kind === "s3" ? openS3Store(config) : openFolderStore(config.folder);
 
 const openQueue = (config: ServiceConfig, log: Logger): Promise<Queue> => {
-  if (config.queue.kind === "kafka")
-    return openKafkaQueue({ brokers: config.queue.brokers, clientId: "radhical", log });
+  if (config.queue.kind === "kafka") return openKafkaQueue({ ...config.queue, clientId: "radhical", log });
   const folder = config.objects.kind === "folder" ? config.objects.folder : ".radhical";
   return openInProcessQueue({ folder: join(folder, ".attempts"), log });
 };

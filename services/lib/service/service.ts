@@ -9,9 +9,7 @@ import { firstFailure, type Part, runUntilSignal, stopAll } from "./lifecycle.ts
 import { createLogger, type Logger } from "./log.ts";
 import { openPlatform, type Platform } from "./platform.ts";
 import { type RunningServer, startServer } from "./server.ts";
-
-export const SERVICE_NAMES = ["extraction", "datasets", "training", "inference", "tuning", "segmentation"] as const;
-export type ServiceName = (typeof SERVICE_NAMES)[number];
+import { SERVICE_NAMES, type ServiceName } from "./service-names.ts";
 
 /** The services that run networks. */
 const COMPUTING: readonly ServiceName[] = ["training", "inference"];

@@ -9,11 +9,12 @@ import { sha256 } from "../content-id.ts";
 import { encode } from "../documents.ts";
 import type { Part } from "../lifecycle.ts";
 import type { Logger } from "../log.ts";
+import { eventsTopic } from "../topics.ts";
 import { SOFTWARE_VERSION } from "../version.ts";
 import { FollowedJobs } from "./follow.ts";
 import type { FinishableJob, JobDefinition, Plan } from "./job-definition.ts";
 import { createJob, findJob, isTerminal, jobId, listJobs } from "./job-store.ts";
-import { checkEvent, deadEvent, eventsTopic, UNIT_HEADERS } from "./units.ts";
+import { checkEvent, deadEvent, UNIT_HEADERS } from "./units.ts";
 
 const RECHECK_MS = 10_000;
 /** Some five minutes: an event that is given up is only made good by a comparison with the store. */
@@ -51,7 +52,7 @@ export async function startCoordinator(ctx: CoordinatorContext, options: Coordin
   const followed = new FollowedJobs({ ...ctx, service, definitions, recheckMs });
   const events = eventsTopic(service);
   const letters = topics.map(deadLetterTopic);
-  await ctx.queue.ensureTopics([events, ...topics]);
+  await ctx.queue.requireTopics([events, ...topics]);
 
   const onDeadLetter = async ({ headers }: Delivery): Promise<void> => {
     // Level topics carry units of several services' jobs.

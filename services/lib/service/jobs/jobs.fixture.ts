@@ -26,7 +26,7 @@ import { startWorker, type UnitContext } from "./worker.ts";
 
 /** A service that JobsService knows. */
 export const SERVICE = "datasets";
-export const UNIT_TOPIC = "radhical.test.unit";
+export const UNIT_TOPIC = "test.unit";
 
 const log = createLogger("test", "silent");
 

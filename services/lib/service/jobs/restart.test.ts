@@ -5,9 +5,9 @@ import { DomainError } from "../../errors.ts";
 import { JobState } from "../../proto/radhical/v1/jobs.ts";
 import { UnitEvent, UnitEventKind } from "../../proto/radhical/v1/work.ts";
 import { encode } from "../documents.ts";
+import { eventsTopic } from "../topics.ts";
 import { findDeadUnits } from "./job-store.ts";
 import { endOf, outputKey, SERVICE, startWorld, temporaryFolder, until, untilAborted } from "./jobs.fixture.ts";
-import { eventsTopic } from "./units.ts";
 
 const { JOB_STATE_SUCCEEDED: SUCCEEDED, JOB_STATE_FAILED: FAILED } = JobState;
 

@@ -7,9 +7,6 @@ import { type Codec, encode } from "../documents.ts";
 /** Headers that tie a message to its job; the payload itself does not know the job, so its output does not either. */
 export const UNIT_HEADERS = { job: "job", service: "job-service", unit: "job-unit", output: "output-key" } as const;
 
-/** Topic on which workers tell a service's coordinator about units, keyed by job. */
-export const eventsTopic = (service: string): string => `radhical.${service}.events`;
-
 /** Returns a planned unit. `amount` is its share of the job's progress, default 1. */
 export function planUnit<T>(unit: {
   readonly topic: string;

@@ -6,8 +6,9 @@ import type { Consumer, Delivery, Queue } from "../../queue/queue.ts";
 import { type Codec, encode } from "../documents.ts";
 import type { Part } from "../lifecycle.ts";
 import type { Logger } from "../log.ts";
+import { eventsTopic } from "../topics.ts";
 import { cancellable } from "./cancellation.ts";
-import { eventsTopic, UNIT_HEADERS } from "./units.ts";
+import { UNIT_HEADERS } from "./units.ts";
 
 /** Some half a minute: a store or a broker that starts anew must not cost a job its units. */
 const RETRIES = 8;

@@ -1,12 +1,15 @@
-/** @file Probability maps of a tile at one level, block by block on the image's fixed grid. */
-import { blockGrid, rectAtLevel } from "../lib/method/blocks.ts";
+/** @file A tile at one level, block by block: its open pixels, or all of them as maps. */
+import { blockGrid, evenGrid, rectAtLevel } from "../lib/method/blocks.ts";
 import type { Rect } from "../lib/method/image.ts";
-import { evaluateBlock, pastePlanes } from "./evaluate-block.ts";
-import { type LevelledImage, readSurrounded } from "./evaluate-region.ts";
+import { evaluateOpen, scatter, type TakePixels } from "./evaluate-block.ts";
 import type { LoadedNetwork } from "./loaded-network.ts";
+import type { ReadLevel } from "./tile-pixels.ts";
+
+/** Side of what is evaluated together where that may follow the tile; a network holds 400 bytes a pixel, for the default one. */
+const MAX_BLOCK_PX = 512;
 
 export interface TileWork {
-  readonly image: LevelledImage;
+  readonly read: ReadLevel;
   readonly network: LoadedNetwork;
   readonly reduction: number;
   /** Level-1 pixels, on the block grid. */
@@ -22,31 +25,51 @@ export interface TileWork {
 }
 
 export interface TileMaps {
-  /** float32 [3, h, w] over the tile's level pixels; only open pixels have values to be used. */
+  /** float32 [3, h, w] over the tile's level pixels. */
   readonly maps: Float32Array;
   readonly seconds: number;
 }
 
-/** Returns the maps. What is computed how depends on the image, the grid and `open` alone, never on the tile. */
+/** Returns the maps of a tile. */
 export async function computeTileMaps(work: TileWork): Promise<TileMaps> {
-  const { image, network, reduction, tile, open } = work;
-  const area = rectAtLevel(tile, reduction);
+  const area = rectAtLevel(work.tile, work.reduction);
   const maps = new Float32Array(3 * area.width * area.height);
-  let seconds = 0;
-  for (const block of blockGrid(tile, work.blockSide)) {
-    work.signal.throwIfAborted();
-    const rect = rectAtLevel(block, reduction);
-    const within = { ...rect, x: rect.x - area.x, y: rect.y - area.y };
-    const selected = open && cutMask(open, area.width, within);
-    if (selected && !selected.includes(1)) continue;
-    const surrounded = await readSurrounded(image, reduction, rect);
-    const region = await evaluateBlock(network, surrounded, rect, { open: selected, isNaive: work.isNaive });
-    seconds += region.seconds;
-    pastePlanes(maps, area, region.probabilities, within);
-    await work.progress();
-  }
+  const seconds = await computeTile(work, (rect, pixels, probabilities) =>
+    scatter(probabilities, pixels, rect, maps, area),
+  );
   return { maps, seconds };
 }
+
+/**
+ * Evaluates a tile's open pixels, handing them to `take` (whose rectangle is in pixels of the tile); returns the seconds in networks. What
+ * pixels get depends on the image, the grid and `open` alone, never on the tile: either all ways of evaluating give the same bits, or
+ * blocks are those of the image's fixed grid.
+ */
+export async function computeTile(work: TileWork, take: TakePixels): Promise<number> {
+  const { network, reduction, tile, open, isNaive } = work;
+  const area = rectAtLevel(tile, reduction);
+  const blocks = network.isSparseExact
+    ? evenGrid(area, MAX_BLOCK_PX)
+    : blockGrid(tile, work.blockSide).map((block) => rectAtLevel(block, reduction));
+  let seconds = 0;
+  for (const block of blocks) {
+    work.signal.throwIfAborted();
+    const within = moved(block, -area.x, -area.y);
+    const selected = open && cutMask(open, area.width, within);
+    if (selected && !selected.includes(1)) continue;
+    seconds += await evaluateOpen(
+      network,
+      (rect) => work.read(moved(rect, block.x, block.y)),
+      block,
+      { open: selected, isNaive },
+      (rect, pixels, probabilities) => take(moved(rect, within.x, within.y), pixels, probabilities),
+    );
+    await work.progress();
+  }
+  return seconds;
+}
+
+const moved = (rect: Rect, x: number, y: number): Rect => ({ ...rect, x: rect.x + x, y: rect.y + y });
 
 function cutMask(mask: Uint8Array, stride: number, { x, y, width, height }: Rect): Uint8Array {
   const cut = new Uint8Array(width * height);

@@ -5,14 +5,15 @@ import { fillHoles } from "../lib/method/holes.ts";
 import { objectKey } from "../lib/objects/object-key.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
 import { ImportPurpose } from "../lib/proto/radhical/v1/datasets.ts";
-import { Cascade, type LevelCounts } from "../lib/proto/radhical/v1/segmentation.ts";
+import { Cascade } from "../lib/proto/radhical/v1/segmentation.ts";
 import { AssembleRecord, AssembleTask } from "../lib/proto/radhical/v1/work.ts";
 import { planCascade } from "../lib/service/cascade-plan.ts";
 import { encode } from "../lib/service/documents.ts";
 import type { ImageStore } from "../lib/service/image-store.ts";
 import type { UnitHandler } from "../lib/service/jobs/worker.ts";
+import { countsMessage } from "../lib/service/tile-state.ts";
 import { ASSEMBLE_TOPIC } from "../lib/service/topics.ts";
-import { joinTiles } from "./join-tiles.ts";
+import { joinTiles, resultPlanes } from "./join-tiles.ts";
 
 export interface AssembleContext {
   readonly objects: ObjectStore;
@@ -28,13 +29,13 @@ export const assembleWorker = (ctx: AssembleContext): UnitHandler<AssembleTask> 
     const cascade = given ?? Cascade.create();
     const plan = planCascade(cascade);
     const size = await ctx.images.describe(imageId, ImportPurpose.IMPORT_PURPOSE_IMAGE);
-    const { state, levels, finestPixels, seconds } = await joinTiles(ctx.objects, prefix, plan, size, unit.progress);
-    const { width, height, level, p2, positive } = state;
+    const joined = await joinTiles(ctx.objects, prefix, plan, size, unit.progress);
+    const { width, height, levels, finestPixels, seconds } = joined;
+    const { probability, positive, level } = resultPlanes(joined);
     const maxHolePx = Math.floor(cascade.maxHolePx / plan.scale ** 2);
-    const mask = fillHoles(positive, width, height, maxHolePx).map((set) => 255 * set);
     const images = [
-      { path: `${imageId}_prob.png`, channels: 3 as const, data: probabilityImage(p2) },
-      { path: `${imageId}_mask.png`, channels: 1 as const, data: mask },
+      { path: `${imageId}_prob.png`, channels: 3 as const, data: probability },
+      { path: `${imageId}_mask.png`, channels: 1 as const, data: filledMask(positive, width, height, maxHolePx) },
       { path: `${imageId}_level.png`, channels: 1 as const, data: level },
     ];
     const files = images.map(async ({ path, channels, data }) => {
@@ -43,27 +44,18 @@ export const assembleWorker = (ctx: AssembleContext): UnitHandler<AssembleTask> 
       await unit.progress();
       return { path, key };
     });
-    const fraction = computeFraction(levels.map(asNumbers), finestPixels);
+    const fraction = computeFraction(levels, finestPixels);
     const resolution = { mpp: plan.mpp, mppAssumed: cascade.imageMpp === 0 };
     const stored = await Promise.all(files);
-    const image = { imageId, width, height, levels, computeFraction: fraction, seconds, ...resolution };
+    const counts = levels.map(countsMessage);
+    const image = { imageId, width, height, levels: counts, computeFraction: fraction, seconds, ...resolution };
     return encode(AssembleRecord, { image, files: stored });
   },
 });
 
-const asNumbers = ({ level, computed, accepted, rejected }: LevelCounts) => ({
-  level,
-  computed: Number(computed),
-  accepted: Number(accepted),
-  rejected: Number(rejected),
-});
-
-/** Channels 1 - P2, P2, 0; 0..255 stands for 0..1 in every file. */
-function probabilityImage(p2: Float32Array): Uint8Array {
-  const data = new Uint8Array(3 * p2.length);
-  for (let i = 0; i < p2.length; i++) {
-    data[3 * i] = Math.round(255 * (1 - p2[i]!));
-    data[3 * i + 1] = Math.round(255 * p2[i]!);
-  }
-  return data;
+/** The nuclei with their holes filled: 0 or 255. */
+function filledMask(positive: Uint8Array, width: number, height: number, maxHolePx: number): Uint8Array {
+  const mask = fillHoles(positive, width, height, maxHolePx);
+  for (let i = 0; i < mask.length; i++) mask[i] = -mask[i]!;
+  return mask;
 }

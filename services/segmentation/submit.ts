@@ -68,7 +68,7 @@ type Tile = ReturnType<typeof tileGrid>[number];
 
 /** An image's tiles, and the joining of them that waits for all. */
 function imageUnits(imageId: string, cascade: Cascade, level: number, tiles: readonly Tile[]): PlannedUnit[] {
-  const prefix = objectKey("segmentations", contentId("segmentation", imageId, encode(Cascade, cascade)));
+  const prefix = objectKey("segmentations", contentId("decisions", imageId, encode(Cascade, cascade)));
   const units = tiles.map((rect, tile) =>
     planUnit({
       topic: levelTopic(level),

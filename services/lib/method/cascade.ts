@@ -84,57 +84,51 @@ export const decideLevel = (
     throw new RangeError(`Cannot decide ${state.width}x${state.height} pixels by maps of ${maps.length} values`);
   }
   const after = { ...state, level: state.level.slice(), p2: state.p2.slice(), positive: state.positive.slice() };
-  const counts = rule.level === rule.endsAt ? decideAll(after, maps, rule) : decideClear(after, maps, rule);
-  return { state: after, counts };
-};
-
-/** Accept, reject or leave open. */
-const decideClear = (state: CascadeState, maps: Float32Array, { level, thresholds }: LevelRule): LevelCounts => {
-  const { level: decidedAt, p2, positive } = state;
-  const pixels = decidedAt.length;
-  const upper = thresholds.upper ?? Number.POSITIVE_INFINITY;
-  const lower = thresholds.lower ?? Number.NEGATIVE_INFINITY;
+  const decide = decisionRule(rule);
+  const { level } = rule;
   let computed = 0;
   let accepted = 0;
   let rejected = 0;
   for (let i = 0; i < pixels; i++) {
-    if (decidedAt[i] !== 0) continue;
+    if (after.level[i] !== 0) continue;
     computed++;
-    const nucleus = maps[2 * pixels + i]!;
-    if (nucleus >= upper) {
+    const p2 = maps[2 * pixels + i]!;
+    const decision = decide(maps[pixels + i]!, p2);
+    if (decision === OPEN) continue;
+    if (decision === ACCEPTED) {
       accepted++;
-      positive[i] = 1;
-    } else if (maps[pixels + i]! + nucleus >= lower) {
-      continue;
+      after.positive[i] = 1;
     } else {
       rejected++;
     }
-    decidedAt[i] = level;
-    p2[i] = nucleus;
+    after.level[i] = level;
+    after.p2[i] = p2;
   }
-  return { level, computed, accepted, rejected };
+  return { state: after, counts: { level, computed, accepted, rejected } };
 };
 
-/** The last level: every open pixel is positive or not. */
-const decideAll = (state: CascadeState, maps: Float32Array, { level, thresholds }: LevelRule): LevelCounts => {
-  const { level: decidedAt, p2, positive } = state;
-  const pixels = decidedAt.length;
-  const final = endThreshold(level, thresholds);
-  const mixedShare = endMixedShare(level);
-  let computed = 0;
-  let accepted = 0;
-  for (let i = 0; i < pixels; i++) {
-    if (decidedAt[i] !== 0) continue;
-    computed++;
-    const nucleus = maps[2 * pixels + i]!;
-    if (nucleus + mixedShare * maps[pixels + i]! >= final) {
-      accepted++;
-      positive[i] = 1;
-    }
-    decidedAt[i] = level;
-    p2[i] = nucleus;
+/** What becomes of a pixel at a level: it goes on to the next finer one, is decided as not nucleus, or as nucleus. */
+export const OPEN = 0;
+export const REJECTED = 1;
+export const ACCEPTED = 2;
+export type Decision = typeof OPEN | typeof REJECTED | typeof ACCEPTED;
+
+/**
+ * Returns what decides a pixel by its P1 and P2. Where the cascade ends every pixel is accepted or rejected. Throws DomainError
+ * THRESHOLDS_INVALID where it ends here without a threshold to end by.
+ */
+export const decisionRule = ({ level, endsAt, thresholds }: LevelRule): ((p1: number, p2: number) => Decision) => {
+  if (level === endsAt) {
+    const final = endThreshold(level, thresholds);
+    const mixedShare = endMixedShare(level);
+    return (p1, p2) => (p2 + mixedShare * p1 >= final ? ACCEPTED : REJECTED);
   }
-  return { level, computed, accepted, rejected: computed - accepted };
+  const upper = thresholds.upper ?? Number.POSITIVE_INFINITY;
+  const lower = thresholds.lower ?? Number.NEGATIVE_INFINITY;
+  return (p1, p2) => {
+    if (p2 >= upper) return ACCEPTED;
+    return p1 + p2 >= lower ? OPEN : REJECTED;
+  };
 };
 
 /** How much of P1 counts as nucleus where the cascade ends. */

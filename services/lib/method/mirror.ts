@@ -34,19 +34,29 @@ export const neededSource = ({ region, reduction, width, height }: LevelRegion):
  * the same bytes as reducing the whole image and taking its `mirroredRegion`.
  */
 export const mirroredLevelRegion = (source: RgbImage, wanted: LevelRegion): Uint8Array => {
-  const { region, reduction, width, height } = wanted;
   const origin = neededSource(wanted);
   if (source.width !== origin.width || source.height !== origin.height) {
     throw new RangeError(
       `Cannot cut a level region from ${source.width}x${source.height} pixels: it needs ${origin.width}x${origin.height}`,
     );
   }
-  return gather(
-    reduceImage(source, reduction),
+  return mirroredPart(reduceImage(source, wanted.reduction), origin, wanted);
+};
+
+/**
+ * Returns planar RGB [3, h, w] of a mirrored level region, made from a part of the level: that of level-1 pixels from `origin` on (on pixel
+ * edges of the level), which holds all that is needed.
+ */
+export const mirroredPart = (
+  level: RgbImage,
+  origin: { readonly x: number; readonly y: number },
+  { region, reduction, width, height }: LevelRegion,
+): Uint8Array =>
+  gather(
+    level,
     reflections(region.x, region.width, levelSize(width, reduction), origin.x / reduction),
     reflections(region.y, region.height, levelSize(height, reduction), origin.y / reduction),
   );
-};
 
 const neededSpan = (start: number, count: number, fullPx: number, n: number): readonly [number, number] => {
   const [least, most] = levelSpan(start, count, fullPx, n);

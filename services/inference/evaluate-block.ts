@@ -12,21 +12,20 @@ const MAX_PART_PX = 256;
 const SURROUNDING_PX = PATCH_SIZE_PX - 1;
 
 export interface BlockWork {
-  /** 1 where a pixel of the block is wanted; undefined: everywhere. */
+  /** 1 where a pixel is wanted, of the block or of a plane that it lies in; undefined: everywhere. */
   readonly open: Uint8Array | undefined;
   /** Every pixel as its own patch, open or not: the reference. */
   readonly isNaive: boolean;
 }
 
-/** Returns planar RGB [3, h + 31, w + 31] of a rectangle of the block's pixels with what surrounds it; the caller may change it. */
+/** Returns planar RGB [3, h + 31, w + 31] of a rectangle with what surrounds it; the caller may change it. */
 export type ReadPixels = (rect: Rect) => Promise<Uint8Array>;
 
-/** Takes float32 [3, N], the probabilities of N `pixels` (row-major in `rect`, ascending); `rect` is in pixels of the block. */
+/** Takes float32 [3, N], the probabilities of N `pixels` (row-major in `rect`, ascending). */
 export type TakePixels = (rect: Rect, pixels: Int32Array, probabilities: Float32Array) => void;
 
 /** What of a block is open: the pixels (row-major in `rect`, ascending) of a rectangle that just holds them, and how to evaluate them. */
 interface OpenPart {
-  /** In pixels of the block. */
   readonly rect: Rect;
   readonly selected: Int32Array;
   readonly path: EvaluationPath;
@@ -36,12 +35,13 @@ interface OpenPart {
 export async function evaluateBlock(
   network: LoadedNetwork,
   surrounded: Uint8Array,
-  block: Rect,
+  { width, height }: EvaluatedSize,
   work: BlockWork,
 ): Promise<EvaluatedPixels> {
-  const probabilities = new Float32Array(3 * block.width * block.height);
+  const block = { x: 0, y: 0, width, height };
+  const probabilities = new Float32Array(3 * width * height);
   const read: ReadPixels = async (rect) => cutPlanes(surrounded, block, rect, SURROUNDING_PX);
-  const seconds = await evaluateOpen(network, read, block, work, (rect, pixels, values) =>
+  const seconds = await evaluateOpen(network, read, block, { ...work, width }, (rect, pixels, values) =>
     scatter(values, pixels, rect, probabilities, block),
   );
   return { probabilities, seconds };
@@ -49,23 +49,23 @@ export async function evaluateBlock(
 
 /**
  * Evaluates the open pixels of a block, handing them to `take` part by part; returns the seconds in the network. How they are evaluated
- * depends on the block's size and open pixels and on the network alone.
+ * depends on the block's size and open pixels and on the network alone. The block and all rectangles lie in a plane `width` pixels wide.
  */
 export async function evaluateOpen(
   network: LoadedNetwork,
   read: ReadPixels,
-  { width, height }: EvaluatedSize,
-  { open, isNaive }: BlockWork,
+  block: Rect,
+  { open, isNaive, width }: BlockWork & { readonly width: number },
   take: TakePixels,
 ): Promise<number> {
-  const whole = { x: 0, y: 0, width, height };
-  const parts = open && !isNaive && network.canBeSparse ? openParts(network, open, whole) : undefined;
+  const parts = open && !isNaive && network.canBeSparse ? openParts(network, open, width, block) : undefined;
   const partsUs = parts?.reduce((sum, { path }) => sum + path.costUs, 0) ?? Number.POSITIVE_INFINITY;
-  if (!parts || partsUs >= denseCostUs(network.layers, whole)) {
+  if (!parts || partsUs >= denseCostUs(network.layers, block)) {
+    const selected = selectedIn(open, width, block);
+    if (selected.length === 0) return 0;
     const evaluate = isNaive ? evaluatePatches : evaluateDense;
-    const { probabilities, seconds } = await evaluate(network, await read(whole), whole);
-    const selected = selectedIn(open, width, whole);
-    take(whole, selected, pick(probabilities, selected));
+    const { probabilities, seconds } = await evaluate(network, await read(block), block);
+    take(block, selected, pick(probabilities, selected));
     return seconds;
   }
   let seconds = 0;
@@ -94,12 +94,12 @@ async function evaluatePart(
   }
 }
 
-function openParts(network: LoadedNetwork, open: Uint8Array, block: Rect): OpenPart[] {
+function openParts(network: LoadedNetwork, open: Uint8Array, stride: number, block: Rect): OpenPart[] {
   const parts: OpenPart[] = [];
   for (const cell of evenGrid(block, MAX_PART_PX)) {
-    const rect = boundingBox(open, block.width, cell);
+    const rect = boundingBox(open, stride, cell);
     if (!rect) continue;
-    const selected = selectedIn(open, block.width, rect);
+    const selected = selectedIn(open, stride, rect);
     parts.push({ rect, selected, path: cheapestPath(network.layers, selected, rect) });
   }
   return parts;
@@ -121,14 +121,24 @@ function boundingBox(open: Uint8Array, stride: number, { x, y, width, height }: 
 
 /** The open pixels of a rectangle; undefined: all. */
 function selectedIn(open: Uint8Array | undefined, stride: number, { x, y, width, height }: Rect): Int32Array {
-  const pixels = new Int32Array(width * height);
+  if (open === undefined) return Int32Array.from({ length: width * height }, (_, i) => i);
+  let pixels = new Int32Array(256);
   let count = 0;
   for (let row = 0; row < height; row++) {
-    const shift = row * width - ((y + row) * stride + x);
-    for (let at = (y + row) * stride + x, end = at + width; at < end; at++)
-      if (open === undefined || open[at] === 1) pixels[count++] = at + shift;
+    const start = (y + row) * stride + x;
+    const line = open.subarray(start, start + width);
+    if (count + width > pixels.length) pixels = grown(pixels, 2 * (count + width));
+    for (let at = line.indexOf(1); at >= 0; at = line.indexOf(1, at)) {
+      for (; line[at] === 1; at++) pixels[count++] = row * width + at;
+    }
   }
   return pixels.subarray(0, count);
+}
+
+function grown(array: Int32Array, length: number): Int32Array<ArrayBuffer> {
+  const larger = new Int32Array(length);
+  larger.set(array);
+  return larger;
 }
 
 /** The values of some pixels of planes. */

@@ -1,7 +1,7 @@
 /** @file A tile at one level, block by block: its open pixels, or all of them as maps. */
 import { blockGrid, evenGrid, rectAtLevel } from "../lib/method/blocks.ts";
 import type { Rect } from "../lib/method/image.ts";
-import { evaluateOpen, scatter, type TakePixels } from "./evaluate-block.ts";
+import { evaluateOpen, type ReadPixels, scatter, type TakePixels } from "./evaluate-block.ts";
 import type { LoadedNetwork } from "./loaded-network.ts";
 import type { ReadLevel } from "./tile-pixels.ts";
 
@@ -52,30 +52,12 @@ export async function computeTile(work: TileWork, take: TakePixels): Promise<num
     ? evenGrid(area, MAX_BLOCK_PX)
     : blockGrid(tile, work.blockSide).map((block) => rectAtLevel(block, reduction));
   let seconds = 0;
-  for (const block of blocks) {
+  const read: ReadPixels = (rect) => work.read({ ...rect, x: rect.x + area.x, y: rect.y + area.y });
+  for (const { x, y, width, height } of blocks) {
     work.signal.throwIfAborted();
-    const within = moved(block, -area.x, -area.y);
-    const selected = open && cutMask(open, area.width, within);
-    if (selected && !selected.includes(1)) continue;
-    seconds += await evaluateOpen(
-      network,
-      (rect) => work.read(moved(rect, block.x, block.y)),
-      block,
-      { open: selected, isNaive },
-      (rect, pixels, probabilities) => take(moved(rect, within.x, within.y), pixels, probabilities),
-    );
+    const within = { x: x - area.x, y: y - area.y, width, height };
+    seconds += await evaluateOpen(network, read, within, { open, isNaive, width: area.width }, take);
     await work.progress();
   }
   return seconds;
-}
-
-const moved = (rect: Rect, x: number, y: number): Rect => ({ ...rect, x: rect.x + x, y: rect.y + y });
-
-function cutMask(mask: Uint8Array, stride: number, { x, y, width, height }: Rect): Uint8Array {
-  const cut = new Uint8Array(width * height);
-  for (let row = 0; row < height; row++) {
-    const from = (y + row) * stride + x;
-    cut.set(mask.subarray(from, from + width), row * width);
-  }
-  return cut;
 }

@@ -13,7 +13,7 @@ import type { ImageStore } from "../lib/service/image-store.ts";
 import type { UnitHandler } from "../lib/service/jobs/worker.ts";
 import { countsMessage } from "../lib/service/tile-state.ts";
 import { ASSEMBLE_TOPIC } from "../lib/service/topics.ts";
-import { joinTiles, resultPlanes } from "./join-tiles.ts";
+import { joinTiles } from "./join-tiles.ts";
 
 export interface AssembleContext {
   readonly objects: ObjectStore;
@@ -30,8 +30,8 @@ export const assembleWorker = (ctx: AssembleContext): UnitHandler<AssembleTask> 
     const plan = planCascade(cascade);
     const size = await ctx.images.describe(imageId, ImportPurpose.IMPORT_PURPOSE_IMAGE);
     const joined = await joinTiles(ctx.objects, prefix, plan, size, unit.progress);
-    const { width, height, levels, finestPixels, seconds } = joined;
-    const { probability, positive, level } = resultPlanes(joined);
+    const { probability, positive, level, levels, finestPixels, seconds } = joined;
+    const { width, height } = size;
     const maxHolePx = Math.floor(cascade.maxHolePx / plan.scale ** 2);
     const images = [
       { path: `${imageId}_prob.png`, channels: 3 as const, data: probability },

@@ -2,8 +2,9 @@
 import { rectAtLevel, tileGrid } from "../lib/method/blocks.ts";
 import type { LevelCounts } from "../lib/method/cascade.ts";
 import { decidedPixels } from "../lib/method/decisions.ts";
+import type { Rect } from "../lib/method/image.ts";
 import { levelSize } from "../lib/method/levels.ts";
-import { expandPlane } from "../lib/method/parents.ts";
+import type { ParentTables } from "../lib/method/parents.ts";
 import { levelOnePx, resultTable } from "../lib/method/resolution.ts";
 import { objectKey } from "../lib/objects/object-key.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
@@ -16,18 +17,7 @@ import { countsOf, decodeTileState } from "../lib/service/tile-state.ts";
 const describe = (level: number, isAccepted: boolean, p2: number): number =>
   Math.round(255 * p2) | (Math.round(255 * (1 - p2)) << 8) | (isAccepted ? 1 << 16 : 0) | (level << 17);
 
-export interface JoinedTiles {
-  readonly width: number;
-  readonly height: number;
-  /** For each pixel of the image the number that `pixelLook` reads. */
-  readonly plane: Uint32Array;
-  readonly levels: LevelCounts[];
-  /** Pixels of the level the cascade ended at. */
-  readonly finestPixels: number;
-  readonly seconds: number;
-}
-
-/** Planes of an image's results. */
+/** Planes of an image's results, over its own pixels. */
 export interface ResultPlanes {
   /** Interleaved RGB: 1 - P2, P2, 0; 0..255 stands for 0..1 in every file. */
   readonly probability: Uint8Array;
@@ -35,6 +25,13 @@ export interface ResultPlanes {
   readonly positive: Uint8Array;
   /** The level that decided each pixel. */
   readonly level: Uint8Array;
+}
+
+export interface JoinedTiles extends ResultPlanes {
+  readonly levels: LevelCounts[];
+  /** Pixels of the level the cascade ended at. */
+  readonly finestPixels: number;
+  readonly seconds: number;
 }
 
 /** Returns an image's tiles as one. `image` is its size in pixels of its own. */
@@ -49,33 +46,58 @@ export async function joinTiles(
   const height = levelOnePx(image.height, plan.scale);
   const reductions = plan.reductions.slice(0, plan.endsAt);
   const reduction = reductions.at(-1) ?? 1;
-  const [wholeWidth, wholeHeight] = [levelSize(width, reduction), levelSize(height, reduction)];
-  const whole = new Uint32Array(wholeWidth * wholeHeight);
+  // Where an image's pixels take their results from: themselves, unless it has another resolution or ends at a coarser level.
+  const sources = {
+    columns: resultTable(image.width, plan.scale, reductions),
+    rows: resultTable(image.height, plan.scale, reductions),
+  };
+  const pixels = image.width * image.height;
+  const planes: ResultPlanes = {
+    probability: new Uint8Array(3 * pixels),
+    positive: new Uint8Array(pixels),
+    level: new Uint8Array(pixels),
+  };
   const byLevel = new Map(plan.levels.map(({ level }) => [level, { level, computed: 0, accepted: 0, rejected: 0 }]));
   let seconds = 0;
   for (const [n, tile] of tileGrid(width, height, plan.tile).entries()) {
     const record = await readRecord(objects, TileRecord, objectKey(prefix, "tiles", String(n)));
-    const { x, y } = rectAtLevel(tile, reduction);
     const decided = decidedPixels(decodeTileState(await objects.get(record.resultKey)), describe);
-    for (let row = 0; row < decided.height; row++) {
-      const line = decided.plane.subarray(row * decided.width, (row + 1) * decided.width);
-      whole.set(line, (y + row) * wholeWidth + x);
-    }
+    write(planes, decided.plane, rectAtLevel(tile, reduction), sources);
     for (const counts of record.levels) addCounts(byLevel, countsOf(counts));
     seconds += record.seconds;
     await progress();
   }
-  const isImageItself = plan.scale === 1 && plan.endsAt === 1;
-  const columns = resultTable(image.width, plan.scale, reductions);
-  const rows = resultTable(image.height, plan.scale, reductions);
   return {
-    width: image.width,
-    height: image.height,
-    plane: isImageItself ? whole : expandPlane(whole, wholeWidth, { columns, rows }),
+    ...planes,
     levels: [...byLevel.values()].sort((a, b) => a.level - b.level),
-    finestPixels: wholeWidth * wholeHeight,
+    finestPixels: levelSize(width, reduction) * levelSize(height, reduction),
     seconds,
   };
+}
+
+/** Writes all pixels of the image that take their results from `tile`, whose pixels `plane` describes. */
+function write(planes: ResultPlanes, plane: Uint32Array, tile: Rect, { columns, rows }: ParentTables): void {
+  const { probability, positive, level } = planes;
+  const width = columns.length;
+  const left = firstFrom(columns, tile.x);
+  const right = firstFrom(columns, tile.x + tile.width);
+  const bottom = firstFrom(rows, tile.y + tile.height);
+  for (let row = firstFrom(rows, tile.y); row < bottom; row++) {
+    const line = (rows[row]! - tile.y) * tile.width - tile.x;
+    for (let column = left, to = row * width + left; column < right; column++, to++) {
+      const pixel = plane[line + columns[column]!]!;
+      probability[3 * to] = pixel >>> 8;
+      probability[3 * to + 1] = pixel;
+      positive[to] = (pixel >>> 16) & 1;
+      level[to] = pixel >>> 17;
+    }
+  }
+}
+
+/** The first place of an ascending list that holds at least `value`. */
+function firstFrom(list: Int32Array, value: number): number {
+  const found = list.findIndex((entry) => entry >= value);
+  return found < 0 ? list.length : found;
 }
 
 function addCounts(byLevel: Map<number, LevelCounts>, { level, computed, accepted, rejected }: LevelCounts): void {
@@ -87,19 +109,4 @@ function addCounts(byLevel: Map<number, LevelCounts>, { level, computed, accepte
     accepted: sum.accepted + accepted,
     rejected: sum.rejected + rejected,
   });
-}
-
-/** Returns the planes of joined tiles. */
-export function resultPlanes({ plane }: JoinedTiles): ResultPlanes {
-  const probability = new Uint8Array(3 * plane.length);
-  const positive = new Uint8Array(plane.length);
-  const level = new Uint8Array(plane.length);
-  for (let i = 0; i < plane.length; i++) {
-    const pixel = plane[i]!;
-    probability[3 * i] = pixel >>> 8;
-    probability[3 * i + 1] = pixel;
-    positive[i] = (pixel >>> 16) & 1;
-    level[i] = pixel >>> 17;
-  }
-  return { probability, positive, level };
 }

@@ -86,50 +86,58 @@ export function decidedPixels(
   return { ...sizeAt(tile, tile.reductions.length - 1), plane };
 }
 
-/** Decides pixels of a level as they are evaluated, in any order. */
+/** Decides pixels of a level as they are evaluated. */
 export interface Decider {
-  /** Takes float32 [3, N], the probabilities of the N `pixels` of `rect` (row-major); `rect` is in pixels of the tile. */
+  /**
+   * Takes float32 [3, N], the probabilities of all N open pixels of `rect`, `pixels` (row-major in it, ascending); `rect` is in pixels of the
+   * tile. What lies in one row comes from left to right.
+   */
   take(rect: Rect, pixels: Int32Array, probabilities: Float32Array): void;
-  /** Returns what was decided, once all pixels that `open` names were taken. */
+  /** Returns what was decided, once all open pixels were taken. */
   finish(): LevelDecisions;
 }
 
 /** Returns what decides the `open` pixels (1, others 0) of a tile of a level that is `width` pixels wide. */
 export function createDecider(open: Uint8Array, width: number, rule: LevelRule): Decider {
   const decide = decisionRule(rule);
-  const codes = new Uint8Array(open.length);
-  const nucleus = new Float32Array(open.length);
-  let computed = 0;
-  const take: Decider["take"] = ({ x, y, width: across }, pixels, probabilities) => {
+  // For each row, where in the list its next pixel comes.
+  const next = new Int32Array(open.length / width);
+  const computed = countRows(open, width, next);
+  const decisions = new Uint8Array(computed);
+  const p2 = new Float32Array(computed);
+  const seen = new Int32Array(3);
+  const take: Decider["take"] = (rect, pixels, probabilities) => {
     const count = pixels.length;
-    computed += count;
-    let [rowEnd, shift] = [across, y * width + x];
-    for (let i = 0; i < count; i++) {
-      const pixel = pixels[i]!;
-      if (pixel >= rowEnd) {
-        const row = Math.floor(pixel / across);
-        rowEnd = (row + 1) * across;
-        shift = (y + row) * width + x - row * across;
+    for (let i = 0; i < count; ) {
+      const row = Math.floor(pixels[i]! / rect.width);
+      const end = (row + 1) * rect.width;
+      let to = next[rect.y + row]!;
+      for (; i < count && pixels[i]! < end; i++, to++) {
+        const nucleus = probabilities[2 * count + i]!;
+        const decision = decide(probabilities[count + i]!, nucleus);
+        decisions[to] = decision;
+        p2[to] = nucleus;
+        seen[decision] = seen[decision]! + 1;
       }
-      const p2 = probabilities[2 * count + i]!;
-      codes[pixel + shift] = decide(probabilities[count + i]!, p2);
-      nucleus[pixel + shift] = p2;
+      next[rect.y + row] = to;
     }
   };
   const finish = () => {
-    const decisions = new Uint8Array(computed);
-    const p2 = new Float32Array(computed);
-    let [next, accepted, rejected] = [0, 0, 0];
-    for (let i = open.indexOf(OPEN_PIXEL); i >= 0; i = open.indexOf(OPEN_PIXEL, i + 1)) {
-      for (; open[i] === OPEN_PIXEL; i++, next++) {
-        const code = codes[i]!;
-        if (code === ACCEPTED) accepted++;
-        else if (code === REJECTED) rejected++;
-        decisions[next] = code;
-        p2[next] = nucleus[i]!;
-      }
-    }
+    const [accepted, rejected] = [seen[ACCEPTED]!, seen[REJECTED]!];
     return { counts: { level: rule.level, computed, accepted, rejected }, decisions, p2 };
   };
   return { take, finish };
+}
+
+/** Writes how many pixels are open in the rows before each; returns how many are open in all. */
+function countRows(open: Uint8Array, width: number, before: Int32Array): number {
+  let count = 0;
+  for (let row = 0; row < before.length; row++) {
+    before[row] = count;
+    const line = open.subarray(row * width, (row + 1) * width);
+    for (let x = line.indexOf(OPEN_PIXEL); x >= 0; x = line.indexOf(OPEN_PIXEL, x + 1)) {
+      for (; line[x] === OPEN_PIXEL; x++) count++;
+    }
+  }
+  return count;
 }

@@ -34,7 +34,7 @@ export function decodeTileState(bytes: Uint8Array): TileDecisions {
       counts: countsOf(counts),
       decisions,
       // A copy of its own: the floats need not be aligned within the message.
-      p2: new Float32Array(Uint8Array.from(p2).buffer),
+      p2: new Float32Array(new Uint8Array(p2).buffer),
     })),
   };
 }

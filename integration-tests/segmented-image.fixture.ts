@@ -68,11 +68,19 @@ export async function readOnlyTile(out: string): Promise<{ readonly positive: Ui
     const tile = decodeTileState(await store.get(keys[0] ?? ""));
     // A number for each decision: where its probability stands, and whether it is a nucleus.
     const decisions: { readonly isAccepted: boolean; readonly p2: number }[] = [];
-    const { plane } = decidedPixels(tile, (_, isAccepted, p2) => decisions.push({ isAccepted, p2 }));
-    return {
-      positive: Uint8Array.from(plane, (number) => (decisions[number - 1]?.isAccepted === true ? 1 : 0)),
-      p2: Float32Array.from(plane, (number) => decisions[number - 1]?.p2 ?? 0),
-    };
+    const positive: number[] = [];
+    const p2: number[] = [];
+    decidedPixels(
+      tile,
+      (_, isAccepted, probability) => decisions.push({ isAccepted, p2: probability }),
+      ({ plane }) => {
+        for (const number of plane) {
+          positive.push(decisions[number - 1]?.isAccepted === true ? 1 : 0);
+          p2.push(decisions[number - 1]?.p2 ?? 0);
+        }
+      },
+    );
+    return { positive: Uint8Array.from(positive), p2: Float32Array.from(p2) };
   } finally {
     await store.close();
   }

@@ -29,7 +29,7 @@ export const dense: Benchmark = {
     const { onnx } = seededModel(1, 1, 1, DEFAULT_NETWORK);
     const loaded = openNetwork(readModel(onnx), runtime);
     const { image } = makeTissue({ width: DENSE_PX, height: DENSE_PX, seed: 1 });
-    const surrounded = (side: number): Uint8Array => {
+    const surrounded = (side: number): Uint8Array<ArrayBuffer> => {
       const reach = side + PATCH_SIZE_PX - 1;
       return mirroredRegion(image, -CLASSIFIED_PX, -CLASSIFIED_PX, reach, reach);
     };

@@ -18,8 +18,8 @@ export interface BlockWork {
   readonly isNaive: boolean;
 }
 
-/** Returns planar RGB [3, h + 31, w + 31] of a rectangle with what surrounds it; the caller may change it. */
-export type ReadPixels = (rect: Rect) => Promise<Uint8Array>;
+/** Returns planar RGB [3, h + 31, w + 31] of a rectangle with what surrounds it; its memory is the caller's. */
+export type ReadPixels = (rect: Rect) => Promise<Uint8Array<ArrayBuffer>>;
 
 /** Takes float32 [3, N], the probabilities of N `pixels` (row-major in `rect`, ascending). */
 export type TakePixels = (rect: Rect, pixels: Int32Array, probabilities: Float32Array) => void;
@@ -79,7 +79,7 @@ export async function evaluateOpen(
 
 async function evaluatePart(
   network: LoadedNetwork,
-  surrounded: Uint8Array,
+  surrounded: Uint8Array<ArrayBuffer>,
   { rect, selected, path }: OpenPart,
 ): Promise<EvaluatedPixels> {
   switch (path.kind) {
@@ -174,7 +174,7 @@ function cutPlanes(
   block: EvaluatedSize,
   { x, y, width, height }: Rect,
   surroundingPx: number,
-): Uint8Array {
+): Uint8Array<ArrayBuffer> {
   const [stride, rows] = [block.width + surroundingPx, block.height + surroundingPx];
   const [cutWidth, cutHeight] = [width + surroundingPx, height + surroundingPx];
   const cut = new Uint8Array(3 * cutWidth * cutHeight);

@@ -6,7 +6,9 @@ import { CLASSIFIED_PX, PATCH_BYTES, PATCH_SIZE_PX } from "../lib/method/patches
 import { levelOnePx, mirroredScaledRegion, neededPixels } from "../lib/method/resolution.ts";
 import { type Cover, cutRegions, planWindows } from "../lib/network/sparse-plan.ts";
 import { gatheringLayer } from "../lib/network/windowed-layers.ts";
-import { float32Data } from "../lib/runtime/tensor.ts";
+import type { Reply } from "../lib/runtime/messages.ts";
+import type { Session } from "../lib/runtime/session.ts";
+import { float32Data, type Tensors } from "../lib/runtime/tensor.ts";
 import type { LoadedNetwork } from "./loaded-network.ts";
 
 /** What surrounds a rectangle so that each of its pixels has a whole patch: 16 before, 15 after. */
@@ -39,7 +41,11 @@ export const levelled = (source: ImageSource, scale: number): LevelledImage => (
 });
 
 /** Returns the pixels a rectangle of a level is computed from: planar RGB [3, h + 31, w + 31]. */
-export async function readSurrounded(image: LevelledImage, reduction: number, rect: Rect): Promise<Uint8Array> {
+export async function readSurrounded(
+  image: LevelledImage,
+  reduction: number,
+  rect: Rect,
+): Promise<Uint8Array<ArrayBuffer>> {
   const { source, scale, width, height } = image;
   const region = {
     x: rect.x - CLASSIFIED_PX,
@@ -56,20 +62,20 @@ export async function readSurrounded(image: LevelledImage, reduction: number, re
 /** Returns the probabilities of a rectangle, in level pixels, in one pass. */
 export async function evaluateDense(
   network: LoadedNetwork,
-  surrounded: Uint8Array,
+  surrounded: Uint8Array<ArrayBuffer>,
   { width, height }: Rect,
 ): Promise<EvaluatedPixels> {
   const session = await network.dense();
   const dims = [1, 3, height + SURROUNDING_PX, width + SURROUNDING_PX];
-  const region = { type: "uint8", dims, data: surrounded, transfer: true } as const;
-  const { outputs, seconds } = await session.timedRun({ region });
+  const region = { type: "uint8", dims, data: surrounded, lend: true } as const;
+  const { outputs, seconds } = await runLent(network, session, { region });
   return { probabilities: float32Data(outputs.probabilities), seconds };
 }
 
 /** Returns the probabilities of selected pixels (row-major), each as its own patch; of all of them: float32 [3, h, w]. */
 export async function evaluatePatches(
   network: LoadedNetwork,
-  surrounded: Uint8Array,
+  surrounded: Uint8Array<ArrayBuffer>,
   rect: Rect,
   selected: Int32Array = Int32Array.from({ length: rect.width * rect.height }, (_, i) => i),
 ): Promise<EvaluatedPixels> {
@@ -94,7 +100,7 @@ export async function evaluatePatches(
 /** Returns the probabilities of selected pixels (row-major, ascending), from a cover of what they need. */
 export async function evaluateSparse(
   network: LoadedNetwork,
-  surrounded: Uint8Array,
+  surrounded: Uint8Array<ArrayBuffer>,
   rect: Rect,
   selected: Int32Array,
   cover: Cover,
@@ -107,23 +113,32 @@ export async function evaluateSparse(
   const { width, height } = cover.rectangle;
   const isWhole = cover.corners.length === 2 && surrounded.length === 3 * (width + reachPx) * (height + reachPx);
   const size = { width: rect.width + SURROUNDING_PX, height: rect.height + SURROUNDING_PX };
-  const data = isWhole ? surrounded : cutRegions(surrounded, size, cover, reachPx);
+  const { scratch } = network;
   const dims = [cover.corners.length / 2, 3, height + reachPx, width + reachPx];
-  const windows = planWindows(cover, layer, selected, rect);
-  const session = await network.sparse();
-  const { outputs, seconds } = await session.timedRun({
-    regions: { type: "uint8", dims, data, transfer: true },
-    windows: {
-      type: "int32",
-      dims: [layer.windowPx, selected.length, layer.windowPx],
-      data: windows,
-      transfer: true,
-    },
+  const bytes = dims.reduce((product, dim) => product * dim);
+  const data = isWhole ? surrounded : new Uint8Array(scratch.take(bytes), 0, bytes);
+  if (!isWhole) {
+    cutRegions(surrounded, size, cover, reachPx, data);
+    scratch.give(surrounded.buffer);
+  }
+  const count = layer.windowPx ** 2 * selected.length;
+  const windows = new Int32Array(scratch.take(Int32Array.BYTES_PER_ELEMENT * count), 0, count);
+  planWindows(cover, layer, selected, rect, windows);
+  const { outputs, seconds } = await runLent(network, await network.sparse(), {
+    regions: { type: "uint8", dims, data, lend: true },
+    windows: { type: "int32", dims: [layer.windowPx, selected.length, layer.windowPx], data: windows, lend: true },
   });
   return { probabilities: float32Data(outputs.probabilities), seconds };
 }
 
-function gatherPatches(surrounded: Uint8Array, { width, height }: Rect, pixels: Int32Array): Uint8Array {
+/** Runs on memory that is lent, and keeps it for the next run. */
+async function runLent({ scratch }: LoadedNetwork, session: Session, feeds: Tensors): Promise<Reply> {
+  const reply = await session.timedRun(feeds);
+  for (const buffer of reply.lent) scratch.give(buffer);
+  return reply;
+}
+
+function gatherPatches(surrounded: Uint8Array<ArrayBuffer>, { width, height }: Rect, pixels: Int32Array): Uint8Array {
   const stride = width + SURROUNDING_PX;
   const plane = stride * (height + SURROUNDING_PX);
   const data = new Uint8Array(pixels.length * PATCH_BYTES);

@@ -7,6 +7,7 @@ import { sparseGraph } from "../lib/network/sparse-graph.ts";
 import { type WindowedLayer, windowedLayers } from "../lib/network/windowed-layers.ts";
 import type { Runtime } from "../lib/runtime/runtime.ts";
 import type { Session } from "../lib/runtime/session.ts";
+import { createScratch, type Scratch } from "./scratch.ts";
 
 /** The graphs of one model. */
 export interface LoadedNetwork {
@@ -15,6 +16,8 @@ export interface LoadedNetwork {
   readonly canBeSparse: boolean;
   /** Whether sparse evaluation gives the bits of dense: then it is free what is evaluated together. */
   readonly isSparseExact: boolean;
+  /** For what its runs are fed with. */
+  readonly scratch: Scratch;
   /** Input `region` uint8 [1, 3, H + 31, W + 31], output `probabilities` [1, 3, H, W]. */
   dense(): Promise<Session>;
   /** Input `patches` uint8 [N, 3, 32, 32], output `probabilities` [N, 3]. */
@@ -45,6 +48,7 @@ export function openNetwork({ network, parameters, channelMeans }: ModelContents
   const { channelBlock } = runtime;
   return {
     layers,
+    scratch: createScratch(),
     canBeSparse: runtime.provider === "cpu",
     isSparseExact: runtime.provider === "cpu" && canBlock(layers, channelBlock),
     dense: () => once("dense", () => denseGraph(network, parameters, channelMeans)),

@@ -52,7 +52,7 @@ export async function computeTile(work: TileWork, take: TakePixels): Promise<num
     ? evenGrid(area, MAX_BLOCK_PX)
     : blockGrid(tile, work.blockSide).map((block) => rectAtLevel(block, reduction));
   let seconds = 0;
-  const read: ReadPixels = (rect) => work.read({ ...rect, x: rect.x + area.x, y: rect.y + area.y });
+  const read: ReadPixels = (rect) => work.read({ ...rect, x: rect.x + area.x, y: rect.y + area.y }, network.scratch);
   for (const { x, y, width, height } of blocks) {
     work.signal.throwIfAborted();
     const within = { x: x - area.x, y: y - area.y, width, height };

@@ -6,6 +6,7 @@ import { createLevels } from "../lib/method/levels.ts";
 import { mirroredPart } from "../lib/method/mirror.ts";
 import { CLASSIFIED_PX, PATCH_SIZE_PX } from "../lib/method/patches.ts";
 import { type LevelledImage, readSurrounded } from "./evaluate-region.ts";
+import type { Scratch } from "./scratch.ts";
 
 const SURROUNDING_PX = PATCH_SIZE_PX - 1;
 /** Of pixels of tiles, each of which its levels' workers come back to. */
@@ -13,8 +14,8 @@ const CACHE_BYTES = 128 * 2 ** 20;
 /** The pixel itself, and what is kept of it at coarser levels. */
 const BYTES_PER_PIXEL = 6;
 
-/** Returns planar RGB [3, h + 31, w + 31] of a rectangle of a level, in pixels of the image's level; the caller may change it. */
-export type ReadLevel = (rect: Rect) => Promise<Uint8Array>;
+/** Returns planar RGB [3, h + 31, w + 31] of a rectangle of a level, in pixels of the image's level; its memory is the caller's, out of `scratch`. */
+export type ReadLevel = (rect: Rect, scratch: Scratch) => Promise<Uint8Array<ArrayBuffer>>;
 
 /** A tile, and the levels it is computed at. */
 export interface TilePlace {
@@ -65,7 +66,7 @@ function areaAround({ image, tile, reductions }: TilePlace): Rect {
 
 async function openArea({ image, reductions }: TilePlace, area: Rect): Promise<(reduction: number) => ReadLevel> {
   const levels = createLevels(await image.source.readRegion(area), reductions);
-  return (reduction) => async (rect) => {
+  return (reduction) => async (rect, scratch) => {
     const region = {
       x: rect.x - CLASSIFIED_PX,
       y: rect.y - CLASSIFIED_PX,
@@ -73,6 +74,8 @@ async function openArea({ image, reductions }: TilePlace, area: Rect): Promise<(
       height: rect.height + SURROUNDING_PX,
     };
     const { width, height } = image;
-    return mirroredPart(levels(reduction), area, { region, reduction, width, height });
+    const bytes = 3 * region.width * region.height;
+    const planar = new Uint8Array(scratch.take(bytes), 0, bytes);
+    return mirroredPart(levels(reduction), area, { region, reduction, width, height }, planar);
   };
 }

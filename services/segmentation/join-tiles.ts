@@ -1,10 +1,9 @@
 /** @file Joins the tiles of an image to planes over its own pixels. */
 import { rectAtLevel, tileGrid } from "../lib/method/blocks.ts";
 import type { LevelCounts } from "../lib/method/cascade.ts";
-import { decidedPixels } from "../lib/method/decisions.ts";
-import type { Rect } from "../lib/method/image.ts";
+import { type DecidedRows, decidedPixels } from "../lib/method/decisions.ts";
 import { levelSize } from "../lib/method/levels.ts";
-import type { ParentTables } from "../lib/method/parents.ts";
+import { lowerBound, type ParentTables } from "../lib/method/parents.ts";
 import { levelOnePx, resultTable } from "../lib/method/resolution.ts";
 import { objectKey } from "../lib/objects/object-key.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
@@ -61,8 +60,10 @@ export async function joinTiles(
   let seconds = 0;
   for (const [n, tile] of tileGrid(width, height, plan.tile).entries()) {
     const record = await readRecord(objects, TileRecord, objectKey(prefix, "tiles", String(n)));
-    const decided = decidedPixels(decodeTileState(await objects.get(record.resultKey)), describe);
-    write(planes, decided.plane, rectAtLevel(tile, reduction), sources);
+    const { x, y } = rectAtLevel(tile, reduction);
+    decidedPixels(decodeTileState(await objects.get(record.resultKey)), describe, (rows) =>
+      write(planes, rows, { x, y: y + rows.y }, sources),
+    );
     for (const counts of record.levels) addCounts(byLevel, countsOf(counts));
     seconds += record.seconds;
     await progress();
@@ -75,16 +76,20 @@ export async function joinTiles(
   };
 }
 
-/** Writes all pixels of the image that take their results from `tile`, whose pixels `plane` describes. */
-function write(planes: ResultPlanes, plane: Uint32Array, tile: Rect, { columns, rows }: ParentTables): void {
+/** Writes all pixels of the image that take their results from `rows`, whose upper left pixel is `origin`. */
+function write(
+  planes: ResultPlanes,
+  { plane, width, height }: DecidedRows,
+  origin: { readonly x: number; readonly y: number },
+  { columns, rows }: ParentTables,
+): void {
   const { probability, positive, level } = planes;
-  const width = columns.length;
-  const left = firstFrom(columns, tile.x);
-  const right = firstFrom(columns, tile.x + tile.width);
-  const bottom = firstFrom(rows, tile.y + tile.height);
-  for (let row = firstFrom(rows, tile.y); row < bottom; row++) {
-    const line = (rows[row]! - tile.y) * tile.width - tile.x;
-    for (let column = left, to = row * width + left; column < right; column++, to++) {
+  const left = lowerBound(columns, origin.x);
+  const right = lowerBound(columns, origin.x + width);
+  const bottom = lowerBound(rows, origin.y + height);
+  for (let row = lowerBound(rows, origin.y); row < bottom; row++) {
+    const line = (rows[row]! - origin.y) * width - origin.x;
+    for (let column = left, to = row * columns.length + left; column < right; column++, to++) {
       const pixel = plane[line + columns[column]!]!;
       probability[3 * to] = pixel >>> 8;
       probability[3 * to + 1] = pixel;
@@ -92,12 +97,6 @@ function write(planes: ResultPlanes, plane: Uint32Array, tile: Rect, { columns, 
       level[to] = pixel >>> 17;
     }
   }
-}
-
-/** The first place of an ascending list that holds at least `value`. */
-function firstFrom(list: Int32Array, value: number): number {
-  const found = list.findIndex((entry) => entry >= value);
-  return found < 0 ? list.length : found;
 }
 
 function addCounts(byLevel: Map<number, LevelCounts>, { level, computed, accepted, rejected }: LevelCounts): void {

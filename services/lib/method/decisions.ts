@@ -5,7 +5,7 @@
 import { rectAtLevel } from "./blocks.ts";
 import { ACCEPTED, decisionRule, type LevelCounts, type LevelRule, OPEN, REJECTED } from "./cascade.ts";
 import type { Rect } from "./image.ts";
-import { expandPlane, type ParentTables, parentTables } from "./parents.ts";
+import { lowerBound, type ParentTables, parentTables } from "./parents.ts";
 
 /** What a level decided. */
 export interface LevelDecisions {
@@ -28,62 +28,99 @@ export interface TileDecisions {
   readonly levels: readonly LevelDecisions[];
 }
 
-const OPEN_PIXEL = 1;
-
-const sizeAt = (
-  { tile, reductions }: TileDecisions,
-  place: number,
-): { readonly width: number; readonly height: number } => rectAtLevel(tile, reductions[place]!);
-
-const tablesTo = ({ tile, image, reductions }: TileDecisions, place: number): ParentTables =>
-  parentTables(tile, image.width, image.height, reductions[place]!, reductions[place - 1]!);
-
-/**
- * Returns 1 where a pixel is open, 0 elsewhere, over the tile's pixels at the level to be computed next; after the last one at that level.
- */
-export function openPixels(tile: TileDecisions): Uint8Array {
-  const { width, height } = sizeAt(tile, 0);
-  let open = new Uint8Array(width * height).fill(OPEN_PIXEL);
-  for (const [place, { decisions }] of tile.levels.entries()) {
-    let next = 0;
-    for (let i = open.indexOf(OPEN_PIXEL); i >= 0; i = open.indexOf(OPEN_PIXEL, i + 1)) {
-      for (; open[i] === OPEN_PIXEL; i++) if (decisions[next++] !== OPEN) open[i] = 0;
-    }
-    if (place + 1 < tile.reductions.length)
-      open = expandPlane(open, sizeAt(tile, place).width, tablesTo(tile, place + 1));
-  }
-  return open;
-}
-
-/** What a tile came to, over its pixels at the finest level of the cascade; what no level decided has 0 everywhere. */
-export interface DecidedPlanes {
+/** What became of some rows of a tile's pixels, at the finest level of the cascade. */
+export interface DecidedRows {
+  /** Of the first row, in pixels of the tile. */
+  readonly y: number;
   readonly width: number;
   readonly height: number;
-  /** For each pixel a number that `describe` gave; 0 where nothing decided it. */
+  /** For each pixel a number that `describe` gave; 0 where nothing decided it. Used again for the next rows. */
   readonly plane: Uint32Array;
 }
 
-/** Returns for each pixel what `describe` makes of the decision that it got: a number above 0. */
+/**
+ * Hands every pixel of a tile to `take`, in rows from above, as what `describe` makes of the decision that it got: a number above 0. What
+ * comes of a row of the coarsest level is done together, so that next to no memory is needed.
+ */
 export function decidedPixels(
-  tile: TileDecisions,
+  { tile, image, reductions, levels }: TileDecisions,
   describe: (level: number, isAccepted: boolean, p2: number) => number,
-): DecidedPlanes {
-  const { width, height } = sizeAt(tile, 0);
-  let plane = new Uint32Array(width * height);
-  for (let place = 0; place < tile.reductions.length; place++) {
-    if (place > 0) plane = expandPlane(plane, sizeAt(tile, place - 1).width, tablesTo(tile, place));
-    const done = tile.levels[place];
-    if (!done) continue;
-    const { counts, decisions, p2 } = done;
-    let next = 0;
-    for (let i = plane.indexOf(0); i >= 0; i = plane.indexOf(0, i + 1)) {
-      for (; plane[i] === 0 && i < plane.length; i++, next++) {
-        const decision = decisions[next]!;
-        if (decision !== OPEN) plane[i] = describe(counts.level, decision === ACCEPTED, p2[next]!);
+  take: (rows: DecidedRows) => void,
+): void {
+  const sizes = reductions.map((reduction) => rectAtLevel(tile, reduction));
+  const tables = reductions.map((reduction, place) =>
+    parentTables(tile, image.width, image.height, reduction, reductions[Math.max(0, place - 1)]!),
+  );
+  const done = levels.map((level) => ({ ...level, next: 0 }));
+  const ends = new Int32Array(reductions.length);
+  const buffers = reductions.map(() => new Uint32Array(0));
+  for (let top = 0; top < sizes[0]!.height; top++) {
+    let rows: DecidedRows = { y: top, width: sizes[0]!.width, height: 1, plane: new Uint32Array(sizes[0]!.width) };
+    for (let place = 0; place < reductions.length; place++) {
+      if (place > 0) {
+        const y = ends[place]!;
+        const end = lowerBound(tables[place]!.rows, rows.y + rows.height);
+        ends[place] = end;
+        const { width } = sizes[place]!;
+        const needed = width * (end - y);
+        if (buffers[place]!.length < needed) buffers[place] = new Uint32Array(needed);
+        const finer = { y, width, height: end - y, plane: buffers[place]!.subarray(0, needed) };
+        expandRows(rows, finer, tables[place]!);
+        rows = finer;
       }
+      const level = done[place];
+      if (level) level.next = decideRows(rows.plane, level, level.next, describe);
     }
+    take(rows);
   }
-  return { ...sizeAt(tile, tile.reductions.length - 1), plane };
+}
+
+/** Describes what a level decided of the pixels of `plane` that are 0, from a place in its list on; returns the place behind. */
+function decideRows(
+  plane: Uint32Array,
+  { counts, decisions, p2 }: LevelDecisions,
+  from: number,
+  describe: (level: number, isAccepted: boolean, p2: number) => number,
+): number {
+  let next = from;
+  for (let i = 0; i < plane.length; i++) {
+    if (plane[i] !== 0) continue;
+    const decision = decisions[next]!;
+    if (decision !== OPEN) plane[i] = describe(counts.level, decision === ACCEPTED, p2[next]!);
+    next++;
+  }
+  return next;
+}
+
+/** Every pixel takes its parent's number. */
+function expandRows(coarser: DecidedRows, { y, width, height, plane }: DecidedRows, tables: ParentTables): void {
+  const { columns, rows } = tables;
+  for (let row = 0; row < height; row++) {
+    const start = row * width;
+    const parent = rows[y + row]!;
+    if (row > 0 && rows[y + row - 1] === parent) {
+      plane.copyWithin(start, start - width, start);
+      continue;
+    }
+    const parents = (parent - coarser.y) * coarser.width;
+    for (let x = 0; x < width; x++) plane[start + x] = coarser.plane[parents + columns[x]!]!;
+  }
+}
+
+/** Returns 1 where a pixel is open, 0 elsewhere, over the tile's pixels at the level to be computed next. */
+export function openPixels(tile: TileDecisions): Uint8Array {
+  const reductions = tile.reductions.slice(0, tile.levels.length + 1);
+  const { width, height } = rectAtLevel(tile.tile, reductions.at(-1)!);
+  const open = new Uint8Array(width * height);
+  decidedPixels(
+    { ...tile, reductions },
+    () => 1,
+    ({ y, plane }) => {
+      const start = y * width;
+      for (let i = 0; i < plane.length; i++) if (plane[i] === 0) open[start + i] = 1;
+    },
+  );
+  return open;
 }
 
 /** Decides pixels of a level as they are evaluated. */
@@ -135,8 +172,8 @@ function countRows(open: Uint8Array, width: number, before: Int32Array): number 
   for (let row = 0; row < before.length; row++) {
     before[row] = count;
     const line = open.subarray(row * width, (row + 1) * width);
-    for (let x = line.indexOf(OPEN_PIXEL); x >= 0; x = line.indexOf(OPEN_PIXEL, x + 1)) {
-      for (; line[x] === OPEN_PIXEL; x++) count++;
+    for (let x = line.indexOf(1); x >= 0; x = line.indexOf(1, x + 1)) {
+      for (; line[x] === 1; x++) count++;
     }
   }
   return count;

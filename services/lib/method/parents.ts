@@ -55,25 +55,13 @@ export const composeParents = (toMiddle: ParentTables, toCoarse: ParentTables): 
   rows: toMiddle.rows.map((y) => toCoarse.rows[y]!),
 });
 
-/** Returns a plane of a finer level whose pixels take their parents' values; `stride` is the coarser plane's width. */
-export function expandPlane(plane: Uint8Array, stride: number, tables: ParentTables): Uint8Array<ArrayBuffer>;
-export function expandPlane(plane: Uint32Array, stride: number, tables: ParentTables): Uint32Array<ArrayBuffer>;
-export function expandPlane<Plane extends Uint8Array | Uint32Array>(
-  plane: Plane,
-  stride: number,
-  { columns, rows }: ParentTables,
-): Uint8Array | Uint32Array {
-  const width = columns.length;
-  const length = width * rows.length;
-  const finer = plane instanceof Uint8Array ? new Uint8Array(length) : new Uint32Array(length);
-  for (let y = 0; y < rows.length; y++) {
-    const start = y * width;
-    if (y > 0 && rows[y] === rows[y - 1]) {
-      finer.copyWithin(start, start - width, start);
-      continue;
-    }
-    const parents = rows[y]! * stride;
-    for (let x = 0; x < width; x++) finer[start + x] = plane[parents + columns[x]!]!;
+/** Returns the first place of an ascending list that holds at least `value`; its length where none does. */
+export function lowerBound(list: Int32Array, value: number): number {
+  let [low, high] = [0, list.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (list[middle]! < value) low = middle + 1;
+    else high = middle;
   }
-  return finer;
+  return low;
 }

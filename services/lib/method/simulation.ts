@@ -17,7 +17,7 @@ import {
 import { findRuns, planeOf, type Runs } from "./components.ts";
 import { fillRunHoles } from "./holes.ts";
 import { levelSize } from "./levels.ts";
-import { composeParents, expandPlane, type ParentTables, parentTables } from "./parents.ts";
+import { composeParents, type ParentTables, parentTables } from "./parents.ts";
 
 /** An image of which every level was computed in full. */
 export interface MappedImage {
@@ -92,7 +92,7 @@ export const createSimulator = (image: MappedImage, reductions: readonly number[
   const codesAt = (endsAt: number, { key, state }: Decided): Uint8Array => {
     const kept = codes[endsAt];
     if (kept?.key === key) return kept.plane;
-    const plane = expandPlane(encodeState(state), state.width, toCoarser[endsAt - 1]!);
+    const plane = expandCodes(encodeState(state), state.width, toCoarser[endsAt - 1]!);
     codes[endsAt] = { key, plane };
     return plane;
   };
@@ -103,7 +103,7 @@ export const createSimulator = (image: MappedImage, reductions: readonly number[
     const pixels = size.width * size.height;
     const end = decideEnd(before && codesAt(endsAt, before), maps[endsAt - 1]!, endsAt, thresholds[endsAt - 1]!);
     const counts = [...(before?.counts ?? []), end.counts];
-    const mask = endsAt === 1 ? end.mask : expandPlane(end.mask, size.width, toEnd[endsAt - 2]!);
+    const mask = endsAt === 1 ? end.mask : expandCodes(end.mask, size.width, toEnd[endsAt - 2]!);
     return {
       runs: fillRunHoles(findRuns(mask, width, height), width, maxHolePx),
       counts,
@@ -118,6 +118,22 @@ const encodeState = ({ level, positive }: CascadeState): Uint8Array => {
   const codes = new Uint8Array(level.length);
   for (let i = 0; i < codes.length; i++) codes[i] = level[i] === 0 ? OPEN : positive[i] === 1 ? ACCEPTED : REJECTED;
   return codes;
+};
+
+/** Every pixel takes its parent's byte. */
+const expandCodes = (codes: Uint8Array, stride: number, { columns, rows }: ParentTables): Uint8Array => {
+  const width = columns.length;
+  const finer = new Uint8Array(width * rows.length);
+  for (let y = 0; y < rows.length; y++) {
+    const start = y * width;
+    if (y > 0 && rows[y] === rows[y - 1]) {
+      finer.copyWithin(start, start - width, start);
+      continue;
+    }
+    const parents = rows[y]! * stride;
+    for (let x = 0; x < width; x++) finer[start + x] = codes[parents + columns[x]!]!;
+  }
+  return finer;
 };
 
 /** `decideLevel` where the cascade ends, without what only the runtime keeps. No codes: every pixel is open. */

@@ -68,9 +68,12 @@ async function compare(t: TestContext, network: NetworkDescription, selection: S
     const { rectangle, corners } = cover;
     const reach = 31 - marginPx;
     const dims = [corners.length / 2, 3, rectangle.height + reach, rectangle.width + reach];
-    const windows = planWindows(cover, layer, selected, selection);
+    const windows = new Int32Array(layer.windowPx ** 2 * selected.length);
+    planWindows(cover, layer, selected, selection, windows);
+    const regions = new Uint8Array(dims.reduce((product, dim) => product * dim));
+    cutRegions(data, surrounded, cover, reach, regions);
     const sparse = await run(model, {
-      regions: { type: "uint8", dims, data: cutRegions(data, surrounded, cover, reach) },
+      regions: { type: "uint8", dims, data: regions },
       windows: { type: "int32", dims: [layer.windowPx, selected.length, layer.windowPx], data: windows },
     });
     largest = Math.max(largest, greatestDifference(sparse.probabilities!, expected));

@@ -120,7 +120,7 @@ export const coveredPlaces = (layer: WindowedLayer, { rectangle, corners }: Cove
   (corners.length / 2) * (rectangle.width + layer.marginPx - marginPx) * (rectangle.height + layer.marginPx - marginPx);
 
 /**
- * Returns int32 [windowPx, selected, windowPx]: row by row of the windows, where their values are among those of all rectangles
+ * Writes int32 [windowPx, selected, windowPx] into `windows`: row by row of the windows, where their values are among those of all rectangles
  * (rectangle by rectangle, row by row).
  */
 export function planWindows(
@@ -128,8 +128,8 @@ export function planWindows(
   { windowPx, dilation }: WindowedLayer,
   selected: Int32Array,
   { width }: EvaluatedSize,
-): Int32Array {
-  const windows = new Int32Array(windowPx ** 2 * selected.length);
+  windows: Int32Array,
+): void {
   const gridWidth = starts.length / tops.length;
   for (const { y, from, to } of linesOf(selected, width)) {
     for (let row = 0; row < windowPx; row++) {
@@ -144,18 +144,17 @@ export function planWindows(
       }
     }
   }
-  return windows;
 }
 
-/** Returns planar [rectangles, 3, h, w] of a region [3, height, width], each with `reachPx` more on both axes. */
+/** Writes planar [rectangles, 3, h, w] of a region [3, height, width] into `cut`, each with `reachPx` more on both axes. */
 export function cutRegions(
   region: Uint8Array,
   { width, height }: EvaluatedSize,
   { rectangle, corners }: Cover,
   reachPx: number,
-): Uint8Array {
+  cut: Uint8Array,
+): void {
   const [cutWidth, cutHeight] = [rectangle.width + reachPx, rectangle.height + reachPx];
-  const cut = new Uint8Array((corners.length / 2) * 3 * cutWidth * cutHeight);
   let to = 0;
   for (let i = 0; i < corners.length; i += 2) {
     for (let c = 0; c < 3; c++) {
@@ -165,5 +164,4 @@ export function cutRegions(
       }
     }
   }
-  return cut;
 }

@@ -9,6 +9,8 @@ import { encode } from "./documents.ts";
 /** Returns the folder of an image's states between levels. */
 export const statesFolder = (prefix: string): string => objectKey(prefix, "states");
 
+const bytesOf = (data: Uint8Array | Float32Array): Buffer => Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+
 /** Returns the bytes to store. */
 export const encodeTileState = ({ tile, image, reductions, levels }: TileDecisions): Uint8Array =>
   encode(TileState, {
@@ -16,25 +18,23 @@ export const encodeTileState = ({ tile, image, reductions, levels }: TileDecisio
     imageWidth: image.width,
     imageHeight: image.height,
     reductions: [...reductions],
-    levels: levels.map(({ counts, decisions, p2 }) => ({
-      counts: countsMessage(counts),
-      decisions: Buffer.from(decisions.buffer, decisions.byteOffset, decisions.byteLength),
-      p2: Buffer.from(p2.buffer, p2.byteOffset, p2.byteLength),
-    })),
+    counts: levels.map(({ counts }) => countsMessage(counts)),
+    decisions: levels.map(({ decisions }) => bytesOf(decisions)),
+    p2: levels.map(({ p2 }) => bytesOf(p2)),
   });
 
 /** Returns what `encodeTileState` stored. */
 export function decodeTileState(bytes: Uint8Array): TileDecisions {
-  const { x, y, width, height, imageWidth, imageHeight, reductions, levels } = TileState.decode(bytes);
+  const { x, y, width, height, imageWidth, imageHeight, reductions, counts, decisions, p2 } = TileState.decode(bytes);
   return {
     tile: { x, y, width, height },
     image: { width: imageWidth, height: imageHeight },
     reductions,
-    levels: levels.map(({ counts, decisions, p2 }) => ({
-      counts: countsOf(counts),
-      decisions,
+    levels: counts.map((message, i) => ({
+      counts: countsOf(message),
+      decisions: decisions[i] ?? new Uint8Array(),
       // A copy of its own: the floats need not be aligned within the message.
-      p2: new Float32Array(new Uint8Array(p2).buffer),
+      p2: new Float32Array(new Uint8Array(p2[i] ?? []).buffer),
     })),
   };
 }
@@ -47,10 +47,10 @@ export const countsMessage = ({ level, computed, accepted, rejected }: LevelCoun
   rejected: BigInt(rejected),
 });
 
-/** Returns the counts of a message; of none, zeros. */
-export const countsOf = (message: LevelCountsMessage | undefined): LevelCounts => ({
-  level: message?.level ?? 0,
-  computed: Number(message?.computed ?? 0n),
-  accepted: Number(message?.accepted ?? 0n),
-  rejected: Number(message?.rejected ?? 0n),
+/** Returns the counts of a message. */
+export const countsOf = ({ level, computed, accepted, rejected }: LevelCountsMessage): LevelCounts => ({
+  level,
+  computed: Number(computed),
+  accepted: Number(accepted),
+  rejected: Number(rejected),
 });

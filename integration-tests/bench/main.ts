@@ -1,18 +1,31 @@
 /** @file `npm run bench`: how the parts do on this machine, as ratios first, for rates depend on what else it is doing. Nothing is asserted. */
 import { availableParallelism, cpus } from "node:os";
 import { parseArgs } from "node:util";
+import { area } from "./area.ts";
 import { cascade } from "./cascade.ts";
 import { database } from "./database.ts";
 import { dense } from "./dense.ts";
 import { extraction } from "./extraction.ts";
 import { type Benchmark, measure, type Result, type Spread } from "./measure.ts";
+import { memory } from "./memory.ts";
 import { segmentation } from "./segmentation.ts";
 import { sparse } from "./sparse.ts";
 import { training } from "./training.ts";
 import { tuning } from "./tuning.ts";
 
 /** A new one is a file beside these and an entry here. */
-const BENCHMARKS: readonly Benchmark[] = [dense, sparse, extraction, training, cascade, segmentation, database, tuning];
+const BENCHMARKS: readonly Benchmark[] = [
+  dense,
+  sparse,
+  extraction,
+  training,
+  cascade,
+  segmentation,
+  area,
+  memory,
+  database,
+  tuning,
+];
 
 const { values, positionals } = parseArgs({
   options: {

@@ -33,9 +33,10 @@ export const assembleWorker = (ctx: AssembleContext): UnitHandler<AssembleTask> 
     const { probability, positive, level, levels, finestPixels, seconds } = joined;
     const { width, height } = size;
     const maxHolePx = Math.floor(cascade.maxHolePx / plan.scale ** 2);
+    const filled = fillHoles(positive, width, height, maxHolePx, 255);
     const images = [
       { path: `${imageId}_prob.png`, channels: 3 as const, data: probability },
-      { path: `${imageId}_mask.png`, channels: 1 as const, data: filledMask(positive, width, height, maxHolePx) },
+      { path: `${imageId}_mask.png`, channels: 1 as const, data: filled },
       { path: `${imageId}_level.png`, channels: 1 as const, data: level },
     ];
     const files = images.map(async ({ path, channels, data }) => {
@@ -52,10 +53,3 @@ export const assembleWorker = (ctx: AssembleContext): UnitHandler<AssembleTask> 
     return encode(AssembleRecord, { image, files: stored });
   },
 });
-
-/** The nuclei with their holes filled: 0 or 255. */
-function filledMask(positive: Uint8Array, width: number, height: number, maxHolePx: number): Uint8Array {
-  const mask = fillHoles(positive, width, height, maxHolePx);
-  for (let i = 0; i < mask.length; i++) mask[i] = -mask[i]!;
-  return mask;
-}

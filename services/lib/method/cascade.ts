@@ -84,7 +84,7 @@ export const decideLevel = (
     throw new RangeError(`Cannot decide ${state.width}x${state.height} pixels by maps of ${maps.length} values`);
   }
   const after = { ...state, level: state.level.slice(), p2: state.p2.slice(), positive: state.positive.slice() };
-  const decide = decisionRule(rule);
+  const own = decisionRule(rule);
   const { level } = rule;
   let computed = 0;
   let accepted = 0;
@@ -93,7 +93,7 @@ export const decideLevel = (
     if (after.level[i] !== 0) continue;
     computed++;
     const p2 = maps[2 * pixels + i]!;
-    const decision = decide(maps[pixels + i]!, p2);
+    const decision = decide(maps[pixels + i]!, p2, own);
     if (decision === OPEN) continue;
     if (decision === ACCEPTED) {
       accepted++;
@@ -113,22 +113,32 @@ export const REJECTED = 1;
 export const ACCEPTED = 2;
 export type Decision = typeof OPEN | typeof REJECTED | typeof ACCEPTED;
 
+/** How a level decides a pixel, in numbers: a function per pixel would cost more than all that it does. */
+export interface DecisionRule {
+  /** Accepted where P2 + mixedShare * P1 is at least this. */
+  readonly upper: number;
+  readonly mixedShare: number;
+  /** Otherwise open where P1 + P2 is at least this. */
+  readonly lower: number;
+}
+
 /**
- * Returns what decides a pixel by its P1 and P2. Where the cascade ends every pixel is accepted or rejected. Throws DomainError
- * THRESHOLDS_INVALID where it ends here without a threshold to end by.
+ * Returns how a level decides. Where the cascade ends every pixel is accepted or rejected. Throws DomainError THRESHOLDS_INVALID where it
+ * ends here without a threshold to end by.
  */
-export const decisionRule = ({ level, endsAt, thresholds }: LevelRule): ((p1: number, p2: number) => Decision) => {
+export const decisionRule = ({ level, endsAt, thresholds }: LevelRule): DecisionRule => {
   if (level === endsAt) {
-    const final = endThreshold(level, thresholds);
-    const mixedShare = endMixedShare(level);
-    return (p1, p2) => (p2 + mixedShare * p1 >= final ? ACCEPTED : REJECTED);
+    const upper = endThreshold(level, thresholds);
+    return { upper, mixedShare: endMixedShare(level), lower: Number.POSITIVE_INFINITY };
   }
-  const upper = thresholds.upper ?? Number.POSITIVE_INFINITY;
-  const lower = thresholds.lower ?? Number.NEGATIVE_INFINITY;
-  return (p1, p2) => {
-    if (p2 >= upper) return ACCEPTED;
-    return p1 + p2 >= lower ? OPEN : REJECTED;
-  };
+  const { upper = Number.POSITIVE_INFINITY, lower = Number.NEGATIVE_INFINITY } = thresholds;
+  return { upper, mixedShare: 0, lower };
+};
+
+/** Returns what becomes of a pixel. */
+export const decide = (p1: number, p2: number, { upper, mixedShare, lower }: DecisionRule): Decision => {
+  if (p2 + mixedShare * p1 >= upper) return ACCEPTED;
+  return p1 + p2 >= lower ? OPEN : REJECTED;
 };
 
 /** How much of P1 counts as nucleus where the cascade ends. */

@@ -112,10 +112,10 @@ export const filterRuns = ({ starts, ends, rows }: Runs, isKept: (run: number) =
   return { starts: kept.starts.subarray(0, count), ends: kept.ends.subarray(0, count), rows: keptRows };
 };
 
-/** Returns the 0/1 plane of runs. */
-export const planeOf = ({ starts, ends }: Runs, pixels: number): Uint8Array => {
+/** Returns the plane of runs: `value` where a run is, 0 elsewhere. */
+export const planeOf = ({ starts, ends }: Runs, pixels: number, value = 1): Uint8Array => {
   const plane = new Uint8Array(pixels);
-  for (let run = 0; run < starts.length; run++) plane.fill(1, starts[run]!, ends[run]!);
+  for (let run = 0; run < starts.length; run++) plane.fill(value, starts[run]!, ends[run]!);
   return plane;
 };
 

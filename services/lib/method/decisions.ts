@@ -3,7 +3,7 @@
  * as what was computed; which pixels they are about follows from those of the coarser levels.
  */
 import { rectAtLevel } from "./blocks.ts";
-import { ACCEPTED, decisionRule, type LevelCounts, type LevelRule, OPEN, REJECTED } from "./cascade.ts";
+import { ACCEPTED, decide, decisionRule, type LevelCounts, type LevelRule, OPEN, REJECTED } from "./cascade.ts";
 import type { Rect } from "./image.ts";
 import { lowerBound, type ParentTables, parentTables } from "./parents.ts";
 
@@ -95,6 +95,7 @@ function decideRows(
 /** Every pixel takes its parent's number. */
 function expandRows(coarser: DecidedRows, { y, width, height, plane }: DecidedRows, tables: ParentTables): void {
   const { columns, rows } = tables;
+  const from = coarser.plane;
   for (let row = 0; row < height; row++) {
     const start = row * width;
     const parent = rows[y + row]!;
@@ -103,7 +104,7 @@ function expandRows(coarser: DecidedRows, { y, width, height, plane }: DecidedRo
       continue;
     }
     const parents = (parent - coarser.y) * coarser.width;
-    for (let x = 0; x < width; x++) plane[start + x] = coarser.plane[parents + columns[x]!]!;
+    for (let x = 0; x < width; x++) plane[start + x] = from[parents + columns[x]!]!;
   }
 }
 
@@ -136,7 +137,7 @@ export interface Decider {
 
 /** Returns what decides the `open` pixels (1, others 0) of a tile of a level that is `width` pixels wide. */
 export function createDecider(open: Uint8Array, width: number, rule: LevelRule): Decider {
-  const decide = decisionRule(rule);
+  const own = decisionRule(rule);
   // For each row, where in the list its next pixel comes.
   const next = new Int32Array(open.length / width);
   const computed = countRows(open, width, next);
@@ -151,7 +152,7 @@ export function createDecider(open: Uint8Array, width: number, rule: LevelRule):
       let to = next[rect.y + row]!;
       for (; i < count && pixels[i]! < end; i++, to++) {
         const nucleus = probabilities[2 * count + i]!;
-        const decision = decide(probabilities[count + i]!, nucleus);
+        const decision = decide(probabilities[count + i]!, nucleus, own);
         decisions[to] = decision;
         p2[to] = nucleus;
         seen[decision] = seen[decision]! + 1;

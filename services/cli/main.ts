@@ -71,6 +71,10 @@ program
   .option("--stain-jitter <n>", "how far stains vary in training, 0 to 1 (default 0.2)")
   .option("--averaged-steps <n>", "last steps whose weights are averaged (default 0: none)")
   .option(
+    "--coarse-networks <size>",
+    "networks of the levels above 1: full, or half the channels for a cascade that takes less time (default full)",
+  )
+  .option(
     "--max-compute <n>",
     "the cascade's budget: pixels computed over all levels per pixel of level 1, such as 0.1",
   )

@@ -27,6 +27,7 @@ test("what is not said has the method's defaults", () => {
     iterations: 16_000,
     stainJitter: 0.2,
     averagedSteps: 0,
+    coarseNetworks: "full",
     annotation: "sparse",
     mpp: 0.25,
     patient: "prefix",

@@ -45,6 +45,7 @@ export const RunOptions = z.object({
     .max(1, { error: fromNoneToOne })
     .default(0.2),
   averagedSteps: wholeNumber(0).default(0),
+  coarseNetworks: oneOf(["full", "half"]).default("full"),
   maxCompute: aboveNone.optional(),
   minScore: aboveNone.optional(),
   annotation: oneOf(["sparse", "complete"]).default("sparse"),

@@ -7,8 +7,10 @@ import type { EvaluatedSize } from "../lib/network/sparse-plan.ts";
 import { type EvaluatedPixels, evaluateDense, evaluatePatches, evaluateSparse } from "./evaluate-region.ts";
 import type { LoadedNetwork } from "./loaded-network.ts";
 
-/** Sparse evaluation takes a block in parts of at most this side: it holds 800 gathered values a pixel, for the default network. */
+/** Sparse evaluation takes a block in parts of at most this side, and parts with more open pixels than this apart again. */
 const MAX_PART_PX = 256;
+/** It holds 800 gathered values a pixel, for the default network: 32 MB. */
+const MAX_SELECTED = 10_000;
 const SURROUNDING_PX = PATCH_SIZE_PX - 1;
 
 export interface BlockWork {
@@ -94,15 +96,18 @@ async function evaluatePart(
   }
 }
 
-function openParts(network: LoadedNetwork, open: Uint8Array, stride: number, block: Rect): OpenPart[] {
-  const parts: OpenPart[] = [];
-  for (const cell of evenGrid(block, MAX_PART_PX)) {
-    const rect = boundingBox(open, stride, cell);
-    if (!rect) continue;
-    const selected = selectedIn(open, stride, rect);
-    parts.push({ rect, selected, path: cheapestPath(network.layers, selected, rect) });
-  }
-  return parts;
+const openParts = (network: LoadedNetwork, open: Uint8Array, stride: number, block: Rect): OpenPart[] =>
+  evenGrid(block, MAX_PART_PX).flatMap((cell) => partsOf(network, open, stride, cell));
+
+/** A cell's open pixels as one part, or as those of its quarters where they are too many for a sparse evaluation. */
+function partsOf(network: LoadedNetwork, open: Uint8Array, stride: number, cell: Rect): OpenPart[] {
+  const rect = boundingBox(open, stride, cell);
+  if (!rect) return [];
+  const selected = selectedIn(open, stride, rect);
+  const path = cheapestPath(network.layers, selected, rect);
+  if (path.kind !== "sparse" || selected.length <= MAX_SELECTED) return [{ rect, selected, path }];
+  const side = Math.ceil(Math.max(cell.width, cell.height) / 2);
+  return evenGrid(cell, side).flatMap((quarter) => partsOf(network, open, stride, quarter));
 }
 
 function boundingBox(open: Uint8Array, stride: number, { x, y, width, height }: Rect): Rect | undefined {

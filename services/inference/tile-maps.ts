@@ -5,8 +5,10 @@ import { evaluateOpen, type ReadPixels, scatter, type TakePixels } from "./evalu
 import type { LoadedNetwork } from "./loaded-network.ts";
 import type { ReadLevel } from "./tile-pixels.ts";
 
-/** Side of what is evaluated together where that may follow the tile; a network holds 400 bytes a pixel, for the default one. */
+/** Side of what is evaluated together where that may follow the tile and all of it is wanted; a network holds 600 bytes a pixel, for the default one. */
 const MAX_BLOCK_PX = 512;
+/** The same where only open pixels are: what networks hold at once they keep, for every level and thread. */
+const MAX_OPEN_BLOCK_PX = 256;
 
 export interface TileWork {
   readonly read: ReadLevel;
@@ -49,7 +51,7 @@ export async function computeTile(work: TileWork, take: TakePixels): Promise<num
   const { network, reduction, tile, open, isNaive } = work;
   const area = rectAtLevel(tile, reduction);
   const blocks = network.isSparseExact
-    ? evenGrid(area, MAX_BLOCK_PX)
+    ? evenGrid(area, open ? MAX_OPEN_BLOCK_PX : MAX_BLOCK_PX)
     : blockGrid(tile, work.blockSide).map((block) => rectAtLevel(block, reduction));
   let seconds = 0;
   const read: ReadPixels = (rect) => work.read({ ...rect, x: rect.x + area.x, y: rect.y + area.y }, network.scratch);

@@ -1,7 +1,8 @@
 /** @file Makes an image's results from its tiles: probability image, mask with its holes filled, decided-by-level map (METHOD.md 5 and 7). */
 import { encodePng } from "../lib/images/encode-png.ts";
 import { computeFraction } from "../lib/method/cascade.ts";
-import { fillHoles } from "../lib/method/holes.ts";
+import { findRuns, paintRuns } from "../lib/method/components.ts";
+import { fillRunHoles } from "../lib/method/holes.ts";
 import { objectKey } from "../lib/objects/object-key.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
 import { ImportPurpose } from "../lib/proto/radhical/v1/datasets.ts";
@@ -33,7 +34,8 @@ export const assembleWorker = (ctx: AssembleContext): UnitHandler<AssembleTask> 
     const { probability, positive, level, levels, finestPixels, seconds } = joined;
     const { width, height } = size;
     const maxHolePx = Math.floor(cascade.maxHolePx / plan.scale ** 2);
-    const filled = fillHoles(positive, width, height, maxHolePx, 255);
+    // In place: of a large image every plane counts. What was set is set again, as nothing is taken away.
+    const filled = paintRuns(positive, fillRunHoles(findRuns(positive, width, height), width, maxHolePx), 255);
     const images = [
       { path: `${imageId}_prob.png`, channels: 3 as const, data: probability },
       { path: `${imageId}_mask.png`, channels: 1 as const, data: filled },

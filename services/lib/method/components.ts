@@ -112,9 +112,11 @@ export const filterRuns = ({ starts, ends, rows }: Runs, isKept: (run: number) =
   return { starts: kept.starts.subarray(0, count), ends: kept.ends.subarray(0, count), rows: keptRows };
 };
 
-/** Returns the plane of runs: `value` where a run is, 0 elsewhere. */
-export const planeOf = ({ starts, ends }: Runs, pixels: number, value = 1): Uint8Array => {
-  const plane = new Uint8Array(pixels);
+/** Returns the 0/1 plane of runs. */
+export const planeOf = (runs: Runs, pixels: number): Uint8Array => paintRuns(new Uint8Array(pixels), runs, 1);
+
+/** Writes `value` where runs are, and returns the plane. */
+export const paintRuns = (plane: Uint8Array, { starts, ends }: Runs, value: number): Uint8Array => {
   for (let run = 0; run < starts.length; run++) plane.fill(value, starts[run]!, ends[run]!);
   return plane;
 };

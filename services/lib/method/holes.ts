@@ -1,4 +1,4 @@
-/** @file Filling holes of a 0/1 mask and dropping its specks. Each returns a new mask of width x height pixels. */
+/** @file Filling holes of a mask and dropping its specks. Each returns a new 0/1 mask of width x height pixels. */
 import {
   type Components,
   type Connectivity,
@@ -13,10 +13,10 @@ import {
 
 /**
  * Returns the mask with its holes filled (METHOD.md 5 and 7): every 4-connected background component of at most `maxHolePx` pixels,
- * to the letter: one at the image's border too. What is set is `value` in it.
+ * to the letter: one at the image's border too.
  */
-export const fillHoles = (mask: Uint8Array, width: number, height: number, maxHolePx: number, value = 1): Uint8Array =>
-  planeOf(fillRunHoles(findRuns(mask, width, height), width, maxHolePx), mask.length, value);
+export const fillHoles = (mask: Uint8Array, width: number, height: number, maxHolePx: number): Uint8Array =>
+  planeOf(fillRunHoles(findRuns(mask, width, height), width, maxHolePx), mask.length);
 
 /** `fillHoles` on runs, which tuning fills thousands of times. */
 export const fillRunHoles = (runs: Runs, width: number, maxHolePx: number): Runs => {

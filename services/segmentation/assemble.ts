@@ -14,7 +14,7 @@ import type { ImageStore } from "../lib/service/image-store.ts";
 import type { UnitHandler } from "../lib/service/jobs/worker.ts";
 import { countsMessage } from "../lib/service/tile-state.ts";
 import { ASSEMBLE_TOPIC } from "../lib/service/topics.ts";
-import { joinTiles } from "./join-tiles.ts";
+import { joinTiles, type ResultPlanes } from "./join-tiles.ts";
 
 export interface AssembleContext {
   readonly objects: ObjectStore;
@@ -30,26 +30,36 @@ export const assembleWorker = (ctx: AssembleContext): UnitHandler<AssembleTask> 
     const cascade = given ?? Cascade.create();
     const plan = planCascade(cascade);
     const size = await ctx.images.describe(imageId, ImportPurpose.IMPORT_PURPOSE_IMAGE);
-    const joined = await joinTiles(ctx.objects, prefix, plan, size, unit.progress);
-    const { probability, positive, level, levels, finestPixels, seconds } = joined;
+    const join = (planes: ResultPlanes) => joinTiles(ctx.objects, prefix, plan, size, unit.progress, planes);
     const { width, height } = size;
     const maxHolePx = Math.floor(cascade.maxHolePx / plan.scale ** 2);
-    // In place: of a large image every plane counts. What was set is set again, as nothing is taken away.
-    const filled = paintRuns(positive, fillRunHoles(findRuns(positive, width, height), width, maxHolePx), 255);
-    const images = [
-      { path: `${imageId}_prob.png`, channels: 3 as const, data: probability },
-      { path: `${imageId}_mask.png`, channels: 1 as const, data: filled },
-      { path: `${imageId}_level.png`, channels: 1 as const, data: level },
-    ];
-    const files = images.map(async ({ path, channels, data }) => {
+    const store = async (kind: string, channels: 1 | 3, data: Uint8Array) => {
+      const path = `${imageId}_${kind}.png`;
       const key = objectKey(prefix, "image", path);
       await ctx.objects.put(key, await encodePng({ width, height, channels, data }), { ifAbsent: true });
       await unit.progress();
       return { path, key };
-    });
+    };
+    // One after the other: of a large image every plane counts.
+    const storeDecisions = async () => {
+      const planes = { positive: new Uint8Array(width * height), level: new Uint8Array(width * height) };
+      const joined = await join(planes);
+      const { positive, level } = planes;
+      const runs = fillRunHoles(findRuns(positive, width, height), width, maxHolePx);
+      // What was set is set again, as filling takes nothing away.
+      const mask = paintRuns(positive, runs, 255);
+      return { joined, files: await Promise.all([store("mask", 1, mask), store("level", 1, level)]) };
+    };
+    const storeProbability = async () => {
+      const planes = { probability: new Uint8Array(3 * width * height) };
+      await join(planes);
+      return store("prob", 3, planes.probability);
+    };
+    const { joined, files } = await storeDecisions();
+    const stored = [await storeProbability(), ...files];
+    const { levels, finestPixels, seconds } = joined;
     const fraction = computeFraction(levels, finestPixels);
     const resolution = { mpp: plan.mpp, mppAssumed: cascade.imageMpp === 0 };
-    const stored = await Promise.all(files);
     const counts = levels.map(countsMessage);
     const image = { imageId, width, height, levels: counts, computeFraction: fraction, seconds, ...resolution };
     return encode(AssembleRecord, { image, files: stored });

@@ -16,30 +16,28 @@ import { countsOf, decodeTileState } from "../lib/service/tile-state.ts";
 const describe = (level: number, isAccepted: boolean, p2: number): number =>
   Math.round(255 * p2) | (Math.round(255 * (1 - p2)) << 8) | (isAccepted ? 1 << 16 : 0) | (level << 17);
 
-/** Planes of an image's results, over its own pixels. */
-export interface ResultPlanes {
+/** Planes over an image's own pixels that are to be written. */
+export type ResultPlanes =
   /** Interleaved RGB: 1 - P2, P2, 0; 0..255 stands for 0..1 in every file. */
-  readonly probability: Uint8Array;
-  /** 1 where nucleus. */
-  readonly positive: Uint8Array;
-  /** The level that decided each pixel. */
-  readonly level: Uint8Array;
-}
+  | { readonly probability: Uint8Array }
+  /** 1 where nucleus; the level that decided each pixel. */
+  | { readonly positive: Uint8Array; readonly level: Uint8Array };
 
-export interface JoinedTiles extends ResultPlanes {
+export interface JoinedTiles {
   readonly levels: LevelCounts[];
   /** Pixels of the level the cascade ended at. */
   readonly finestPixels: number;
   readonly seconds: number;
 }
 
-/** Returns an image's tiles as one. `image` is its size in pixels of its own. */
+/** Writes an image's tiles into planes, and returns what they came to. `image` is its size in pixels of its own. */
 export async function joinTiles(
   objects: ObjectStore,
   prefix: string,
   plan: CascadePlan,
   image: { readonly width: number; readonly height: number },
   progress: () => Promise<void>,
+  planes: ResultPlanes,
 ): Promise<JoinedTiles> {
   const width = levelOnePx(image.width, plan.scale);
   const height = levelOnePx(image.height, plan.scale);
@@ -49,12 +47,6 @@ export async function joinTiles(
   const sources = {
     columns: resultTable(image.width, plan.scale, reductions),
     rows: resultTable(image.height, plan.scale, reductions),
-  };
-  const pixels = image.width * image.height;
-  const planes: ResultPlanes = {
-    probability: new Uint8Array(3 * pixels),
-    positive: new Uint8Array(pixels),
-    level: new Uint8Array(pixels),
   };
   const byLevel = new Map(plan.levels.map(({ level }) => [level, { level, computed: 0, accepted: 0, rejected: 0 }]));
   let seconds = 0;
@@ -69,7 +61,6 @@ export async function joinTiles(
     await progress();
   }
   return {
-    ...planes,
     levels: [...byLevel.values()].sort((a, b) => a.level - b.level),
     finestPixels: levelSize(width, reduction) * levelSize(height, reduction),
     seconds,
@@ -83,19 +74,37 @@ function write(
   origin: { readonly x: number; readonly y: number },
   { columns, rows }: ParentTables,
 ): void {
-  const { probability, positive, level } = planes;
   const left = lowerBound(columns, origin.x);
   const right = lowerBound(columns, origin.x + width);
   const bottom = lowerBound(rows, origin.y + height);
   for (let row = lowerBound(rows, origin.y); row < bottom; row++) {
     const line = (rows[row]! - origin.y) * width - origin.x;
-    for (let column = left, to = row * columns.length + left; column < right; column++, to++) {
-      const pixel = plane[line + columns[column]!]!;
-      probability[3 * to] = pixel >>> 8;
-      probability[3 * to + 1] = pixel;
-      positive[to] = (pixel >>> 16) & 1;
-      level[to] = pixel >>> 17;
-    }
+    const from = columns.subarray(left, right);
+    const to = row * columns.length + left;
+    if ("probability" in planes) writeProbability(planes.probability, plane, line, from, to);
+    else writeDecisions(planes, plane, line, from, to);
+  }
+}
+
+function writeProbability(probability: Uint8Array, plane: Uint32Array, line: number, columns: Int32Array, at: number) {
+  for (let i = 0, to = 3 * at; i < columns.length; i++, to += 3) {
+    const pixel = plane[line + columns[i]!]!;
+    probability[to] = pixel >>> 8;
+    probability[to + 1] = pixel;
+  }
+}
+
+function writeDecisions(
+  { positive, level }: { readonly positive: Uint8Array; readonly level: Uint8Array },
+  plane: Uint32Array,
+  line: number,
+  columns: Int32Array,
+  at: number,
+) {
+  for (let i = 0, to = at; i < columns.length; i++, to++) {
+    const pixel = plane[line + columns[i]!]!;
+    positive[to] = (pixel >>> 16) & 1;
+    level[to] = pixel >>> 17;
   }
 }
 

@@ -126,7 +126,7 @@ function boundingBox(open: Uint8Array, stride: number, { x, y, width, height }: 
 
 /** The open pixels of a rectangle; undefined: all. */
 function selectedIn(open: Uint8Array | undefined, stride: number, { x, y, width, height }: Rect): Int32Array {
-  if (open === undefined) return Int32Array.from({ length: width * height }, (_, i) => i);
+  if (open === undefined) return countingUp(width * height);
   let pixels = new Int32Array(256);
   let count = 0;
   for (let row = 0; row < height; row++) {
@@ -138,6 +138,13 @@ function selectedIn(open: Uint8Array | undefined, stride: number, { x, y, width,
     }
   }
   return pixels.subarray(0, count);
+}
+
+/** 0, 1, 2, … */
+function countingUp(count: number): Int32Array {
+  const numbers = new Int32Array(count);
+  for (let i = 0; i < count; i++) numbers[i] = i;
+  return numbers;
 }
 
 function grown(array: Int32Array, length: number): Int32Array<ArrayBuffer> {

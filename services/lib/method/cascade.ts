@@ -50,16 +50,6 @@ export const openState = (width: number, height: number): CascadeState => ({
   positive: new Uint8Array(width * height),
 });
 
-/** Returns how many pixels are open; a level with none has nothing to compute. */
-export const countOpen = ({ level }: CascadeState): number => {
-  let open = 0;
-  for (let i = 0; i < level.length; i++) if (level[i] === 0) open++;
-  return open;
-};
-
-/** Returns 1 where a pixel is open. */
-export const openPixels = ({ level }: CascadeState): Uint8Array => level.map((decided) => (decided === 0 ? 1 : 0));
-
 /** Which level decides, by what, and where the cascade ends. */
 export interface LevelRule {
   /** From 1, the finest. */

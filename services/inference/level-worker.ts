@@ -128,7 +128,8 @@ async function computeLevel(
     reduction,
     tile,
     blockSide: plan.blockSide,
-    open,
+    // Before the first level nothing is decided.
+    open: coarser && open,
     isNaive: plan.isNaive,
     signal: unit.signal,
     progress: unit.progress,

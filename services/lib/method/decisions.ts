@@ -83,11 +83,11 @@ function decideRows(
   describe: (level: number, isAccepted: boolean, p2: number) => number,
 ): number {
   let next = from;
-  for (let i = 0; i < plane.length; i++) {
-    if (plane[i] !== 0) continue;
-    const decision = decisions[next]!;
-    if (decision !== OPEN) plane[i] = describe(counts.level, decision === ACCEPTED, p2[next]!);
-    next++;
+  for (let i = plane.indexOf(0); i >= 0; i = plane.indexOf(0, i)) {
+    for (; plane[i] === 0; i++, next++) {
+      const decision = decisions[next]!;
+      if (decision !== OPEN) plane[i] = describe(counts.level, decision === ACCEPTED, p2[next]!);
+    }
   }
   return next;
 }

@@ -93,14 +93,24 @@ const gather = (
   const plane = columns.length * rows.length;
   const [first = 0, last = 0] = [columns[0], columns.at(-1)];
   const isStraight = last - first === columns.length - 1 && columns.every((column, i) => column === first + i);
-  let to = 0;
-  for (const row of rows) {
-    const start = row * width;
+  const red = planar.subarray(0, plane);
+  const green = planar.subarray(plane, 2 * plane);
+  const blue = planar.subarray(2 * plane);
+  for (let y = 0, to = 0; y < rows.length; y++) {
+    const start = 3 * rows[y]! * width;
+    if (isStraight) {
+      for (let from = start + 3 * first, end = to + columns.length; to < end; to++, from += 3) {
+        red[to] = data[from]!;
+        green[to] = data[from + 1]!;
+        blue[to] = data[from + 2]!;
+      }
+      continue;
+    }
     for (let i = 0; i < columns.length; i++, to++) {
-      const from = 3 * (start + (isStraight ? first + i : columns[i]!));
-      planar[to] = data[from]!;
-      planar[to + plane] = data[from + 1]!;
-      planar[to + 2 * plane] = data[from + 2]!;
+      const from = start + 3 * columns[i]!;
+      red[to] = data[from]!;
+      green[to] = data[from + 1]!;
+      blue[to] = data[from + 2]!;
     }
   }
   return planar;

@@ -1,7 +1,7 @@
-/** @file The pixels of a tile and around it at every level: read once, and reduced once for all that is evaluated there. */
+/** @file The pixels of a tile and around it at every level: read once for level 1, and once for all others. */
 import { LRUCache } from "lru-cache";
 import { lcm } from "../lib/method/blocks.ts";
-import type { Rect } from "../lib/method/image.ts";
+import type { Rect, RgbImage } from "../lib/method/image.ts";
 import { createLevels } from "../lib/method/levels.ts";
 import { mirroredPart } from "../lib/method/mirror.ts";
 import { CLASSIFIED_PX, PATCH_SIZE_PX } from "../lib/method/patches.ts";
@@ -9,10 +9,8 @@ import { type LevelledImage, readSurrounded } from "./evaluate-region.ts";
 import type { Scratch } from "./scratch.ts";
 
 const SURROUNDING_PX = PATCH_SIZE_PX - 1;
-/** Of pixels of tiles, each of which its levels' workers come back to. */
+/** Of coarser levels of tiles. Coarse levels run ahead of fine ones, so many tiles are on their way at a time; level 1, by far the largest, is read anew. */
 const CACHE_BYTES = 128 * 2 ** 20;
-/** The pixel itself, and what is kept of it at coarser levels. */
-const BYTES_PER_PIXEL = 6;
 
 /** Returns planar RGB [3, h + 31, w + 31] of a rectangle of a level, in pixels of the image's level; its memory is the caller's, out of `scratch`. */
 export type ReadLevel = (rect: Rect, scratch: Scratch) => Promise<Uint8Array<ArrayBuffer>>;
@@ -27,7 +25,7 @@ export interface TilePlace {
   readonly reductions: readonly number[];
 }
 
-/** Pixels of tiles; those used last stay in memory. */
+/** Pixels of tiles; coarser levels of those used last stay in memory. */
 export interface TilePixels {
   /** Returns what reads a level's pixels of a tile. */
   level(place: TilePlace, reduction: number): Promise<ReadLevel>;
@@ -35,20 +33,22 @@ export interface TilePixels {
 
 /** Returns tiles' pixels of images. */
 export function createTilePixels(): TilePixels {
-  const held = new LRUCache<string, Promise<(reduction: number) => ReadLevel>>({ maxSize: CACHE_BYTES });
+  const held = new LRUCache<string, Promise<ReadonlyMap<number, RgbImage>>>({ maxSize: CACHE_BYTES });
   return {
     level: async (place, reduction) => {
       const { imageId, image, tile, reductions } = place;
       // Reduced by a factor that is no whole number: there is nothing that levels could share.
       if (image.scale !== 1) return (rect) => readSurrounded(image, reduction, rect);
       const area = areaAround(place);
+      if (reduction === 1) return readerOf(place, area, 1, await image.source.readRegion(area));
       const key = [imageId, tile.x, tile.y, tile.width, tile.height, ...reductions].join();
       const known = held.get(key);
-      if (known) return (await known)(reduction);
-      const opened = openArea(place, area);
-      held.set(key, opened, { size: Math.min(CACHE_BYTES, BYTES_PER_PIXEL * area.width * area.height) });
-      opened.catch(() => held.delete(key));
-      return (await opened)(reduction);
+      if (known) return readerOf(place, area, reduction, (await known).get(reduction)!);
+      const coarse = readCoarse(place, area);
+      const size = reductions.reduce((sum, n) => (n === 1 ? sum : sum + (3 * area.width * area.height) / n ** 2), 1);
+      held.set(key, coarse, { size: Math.ceil(Math.min(CACHE_BYTES, size)) });
+      coarse.catch(() => held.delete(key));
+      return readerOf(place, area, reduction, (await coarse).get(reduction)!);
     },
   };
 }
@@ -64,18 +64,23 @@ function areaAround({ image, tile, reductions }: TilePlace): Rect {
   return { x, y, width: right - x, height: bottom - y };
 }
 
-async function openArea({ image, reductions }: TilePlace, area: Rect): Promise<(reduction: number) => ReadLevel> {
+/** Returns the images of all levels but level 1. */
+async function readCoarse({ image, reductions }: TilePlace, area: Rect): Promise<ReadonlyMap<number, RgbImage>> {
   const levels = createLevels(await image.source.readRegion(area), reductions);
-  return (reduction) => async (rect, scratch) => {
+  return new Map(reductions.filter((n) => n > 1).map((n) => [n, levels(n)]));
+}
+
+/** Returns what reads a level of which `level` is the part in `area`, in level-1 pixels. */
+const readerOf =
+  ({ image: { width, height } }: TilePlace, area: Rect, reduction: number, level: RgbImage): ReadLevel =>
+  async (rect, scratch) => {
     const region = {
       x: rect.x - CLASSIFIED_PX,
       y: rect.y - CLASSIFIED_PX,
       width: rect.width + SURROUNDING_PX,
       height: rect.height + SURROUNDING_PX,
     };
-    const { width, height } = image;
     const bytes = 3 * region.width * region.height;
     const planar = new Uint8Array(scratch.take(bytes), 0, bytes);
-    return mirroredPart(levels(reduction), area, { region, reduction, width, height }, planar);
+    return mirroredPart(level, area, { region, reduction, width, height }, planar);
   };
-}

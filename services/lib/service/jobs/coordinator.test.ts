@@ -75,7 +75,7 @@ test("a unit that fails for good fails the job, by its own words, after the othe
   const handle = (n: number) => (n === 1 ? refuse('Cannot read image "x"') : Promise.resolve());
   const world = await startWorld(t, await temporaryFolder(t), { handle });
   const job = await endOf(world, await world.submit(3));
-  assert.deepEqual([job.state, job.reason], [FAILED, '1 of 3 units failed: Cannot read image "x"']);
+  assert.deepEqual([job.state, job.reason], [FAILED, '1 of 3 things failed: Cannot read image "x"']);
   assert.deepEqual([job.done, job.total, job.deadUnits], [2n, 3n, 1n]);
   assert.equal(world.finished.count, 0);
 });
@@ -84,7 +84,7 @@ test("a bug in a worker fails the job and tells the caller nothing of it", async
   const handle = (): Promise<void> => Promise.reject(new TypeError("secret of /home/somebody"));
   const world = await startWorld(t, await temporaryFolder(t), { handle });
   const job = await endOf(world, await world.submit(1));
-  assert.deepEqual([job.state, job.reason], [FAILED, "1 of 1 units failed: internal error"]);
+  assert.deepEqual([job.state, job.reason], [FAILED, "1 of 1 things failed: internal error"]);
 });
 
 test("what was unavailable is tried again", async (t) => {
@@ -110,7 +110,7 @@ test("a chain of groups behind a failed unit does not hang the job", async (t) =
   const handle = (n: number) => (n === 0 ? refuse("Cannot go on") : Promise.resolve());
   const world = await startWorld(t, await temporaryFolder(t), { handle, groups: (n) => chain[n]! });
   const job = await endOf(world, await world.submit(4));
-  assert.deepEqual([job.state, job.reason], [FAILED, "1 of 4 units failed: Cannot go on"]);
+  assert.deepEqual([job.state, job.reason], [FAILED, "1 of 4 things failed: Cannot go on"]);
   assert.deepEqual(world.started, [0]);
 });
 

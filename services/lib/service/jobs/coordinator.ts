@@ -1,16 +1,18 @@
 /** @file A service's coordinator: submits jobs, follows their units, finishes them. Any replica can go on where another ended. */
 import { DomainError, invalid } from "../../errors.ts";
 import type { ObjectStore } from "../../objects/object-store.ts";
-import { Job, JobState } from "../../proto/radhical/v1/jobs.ts";
+import { DeadLetter, Job, JobState } from "../../proto/radhical/v1/jobs.ts";
 import { UnitEvent } from "../../proto/radhical/v1/work.ts";
-import { DEAD_LETTER_HEADERS, type Delivery, deadLetterTopic, type Queue } from "../../queue/queue.ts";
+import { type Delivery, deadLetterTopic, type Queue } from "../../queue/queue.ts";
 import { checkSizes } from "../../queue/rules.ts";
-import { sha256 } from "../content-id.ts";
+import { isId, sha256 } from "../content-id.ts";
 import { encode } from "../documents.ts";
 import type { Part } from "../lifecycle.ts";
 import type { Logger } from "../log.ts";
+import { SERVICE_NAMES } from "../service-names.ts";
 import { eventsTopic } from "../topics.ts";
 import { SOFTWARE_VERSION } from "../version.ts";
+import { endingOf, putOrphan } from "./dead-letters.ts";
 import { FollowedJobs } from "./follow.ts";
 import type { FinishableJob, JobDefinition, Plan } from "./job-definition.ts";
 import { createJob, findJob, isTerminal, jobId, listJobs } from "./job-store.ts";
@@ -51,16 +53,18 @@ export async function startCoordinator(ctx: CoordinatorContext, options: Coordin
   const { service, definitions, topics, recheckMs = RECHECK_MS } = options;
   const followed = new FollowedJobs({ ...ctx, service, definitions, recheckMs });
   const events = eventsTopic(service);
-  const letters = topics.map(deadLetterTopic);
+  const letters = [events, ...topics].map(deadLetterTopic);
   await ctx.queue.requireTopics([events, ...topics]);
 
-  const onDeadLetter = async ({ headers }: Delivery): Promise<void> => {
+  const onDeadLetter = async (delivery: Delivery): Promise<void> => {
+    const owner = ownerOf(delivery);
     // Level topics carry units of several services' jobs.
-    if (headers[UNIT_HEADERS.service] !== service) return;
-    const error = headers[DEAD_LETTER_HEADERS.error] ?? "no reason given";
+    if (owner && owner.service !== service) return;
+    const known = owner && (await findJob(ctx.objects, service, owner.jobId));
+    if (!owner || !known) return putOrphan(ctx.objects, delivery);
+    const letter = DeadLetter.fromPartial({ ...owner, ...endingOf(delivery.headers) });
     // As an event it goes to the coordinator that has all other events of the job; dead letters are keyed by unit.
-    const dead = deadEvent(headers[UNIT_HEADERS.job] ?? "", Number(headers[UNIT_HEADERS.unit] ?? -1), error);
-    await ctx.queue.publish(events, [dead]);
+    await ctx.queue.publish(events, [deadEvent(letter, owner.life)]);
   };
   const consumer = await ctx.queue.consume({
     topics: [events, ...letters],
@@ -112,6 +116,18 @@ export async function startCoordinator(ctx: CoordinatorContext, options: Coordin
     },
   };
 }
+
+/** Returns the unit that a message carries; undefined for a message that does not say so as ours do. */
+function ownerOf({ headers }: Delivery) {
+  const service = SERVICE_NAMES.find((name) => name === headers[UNIT_HEADERS.service]);
+  const jobId = headers[UNIT_HEADERS.job] ?? "";
+  const [unit, life] = [headers[UNIT_HEADERS.unit], headers[UNIT_HEADERS.life]].map(Number);
+  if (service === undefined || !isId(jobId) || !isCount(unit) || !isCount(life)) return undefined;
+  return { service, jobId, unit, life };
+}
+
+const isCount = (value: number | undefined): value is number =>
+  value !== undefined && Number.isInteger(value) && value >= 0 && value < 2 ** 31;
 
 function startRechecks(followed: FollowedJobs, everyMs: number): { readonly stop: () => Promise<void> } {
   let running: Promise<void> | undefined;

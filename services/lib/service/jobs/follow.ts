@@ -5,8 +5,9 @@ import { type Job, JobState } from "../../proto/radhical/v1/jobs.ts";
 import { type JobPlan, type PlannedUnit, type UnitEvent, UnitEventKind } from "../../proto/radhical/v1/work.ts";
 import type { Message, Queue } from "../../queue/queue.ts";
 import type { Logger } from "../log.ts";
+import { findDeadUnits, putDeadUnit } from "./dead-letters.ts";
 import type { FinishableJob } from "./job-definition.ts";
-import { findDeadUnits, findJob, isTerminal, putDeadUnit, readPlan, type StoredJob, updateJob } from "./job-store.ts";
+import { findJob, isTerminal, readPlan, type StoredJob, updateJob } from "./job-store.ts";
 import { UnitProgress } from "./unit-progress.ts";
 import { findDoneUnits, unitMessage } from "./units.ts";
 
@@ -53,7 +54,7 @@ async function publishUnits(
   for (const index of indices) {
     const unit = units[index]!;
     const messages = byTopic.get(unit.topic) ?? [];
-    messages.push(unitMessage(ctx.service, job.id, unit, index));
+    messages.push(unitMessage(job, unit, index));
     byTopic.set(unit.topic, messages);
   }
   for (const [topic, messages] of byTopic) await ctx.queue.publish(topic, messages);
@@ -122,11 +123,23 @@ export class FollowedJobs {
         if (event.detail) job.detail = event.detail;
         return;
       case UnitEventKind.UNIT_EVENT_KIND_DEAD:
-        await putDeadUnit(this.#ctx.objects, job.stored.job, event.unit, event.detail);
-        return job.progress.markDead(event.unit, event.detail);
+        return this.#takeDead(job, event);
+      case UnitEventKind.UNIT_EVENT_KIND_REPLAY:
+        await this.#reread(job);
+        return this.#publishAgain(job);
       default:
         return this.#reread(job);
     }
+  }
+
+  async #takeDead(job: FollowedJob, { unit, life, topic, detail: error, attempts }: UnitEvent): Promise<void> {
+    if (life !== job.stored.job.life) await this.#reread(job);
+    const planned = job.plan.units[unit];
+    // Late word from before a replay: the unit is tried again already.
+    if (!planned || life !== job.stored.job.life) return;
+    const letter = { jobId: job.stored.job.id, unit, topic, key: planned.key, error, attempts, at: new Date() };
+    await putDeadUnit(this.#ctx.objects, job.stored.job, letter);
+    job.progress.markDead(unit, error);
   }
 
   /** Runs `work` on a job that is not over, one at a time for each job: its events and its dead letters come on different topics. */
@@ -173,10 +186,16 @@ export class FollowedJobs {
   async #open(stored: StoredJob): Promise<FollowedJob> {
     const { objects, recheckMs } = this.#ctx;
     const plan = await readPlan(objects, stored.job);
-    const progress = new UnitProgress(plan, await findDoneUnits(objects, plan.units));
-    for (const [unit, error] of await findDeadUnits(objects, stored.job)) progress.markDead(unit, error);
+    const progress = await this.#progressOf(stored, plan);
     const recheckAtMs = Date.now() + recheckMs;
     return { stored, plan, progress, detail: "", savedAtMs: 0, recheckAtMs, recheckWaitMs: recheckMs, isStale: false };
+  }
+
+  async #progressOf({ job }: StoredJob, plan: JobPlan): Promise<UnitProgress> {
+    const { objects } = this.#ctx;
+    const progress = new UnitProgress(plan, await findDoneUnits(objects, plan.units));
+    for (const [unit, { error }] of await findDeadUnits(objects, job)) progress.markDead(unit, error);
+    return progress;
   }
 
   /** Ends a job that cannot go on, so that it neither waits for ever nor keeps its service from starting. */
@@ -185,7 +204,8 @@ export class FollowedJobs {
     if (error instanceof DomainError && error.kind === "unavailable") throw error;
     if (!(error instanceof DomainError)) this.#ctx.log.error({ err: error, job: stored.job.id }, "bug in job");
     const reason = error instanceof DomainError ? error.message : "internal error";
-    await updateJob(this.#ctx.objects, stored, () => ({ state: JobState.JOB_STATE_FAILED, reason, done }));
+    const failed = { state: JobState.JOB_STATE_FAILED, reason, done };
+    await updateJob(this.#ctx.objects, stored, ({ life }) => (life === stored.job.life ? failed : undefined));
   }
 
   async #publishAgain(job: FollowedJob): Promise<void> {
@@ -196,11 +216,14 @@ export class FollowedJobs {
   /** Marks what the store knows and this process may not. */
   async #learn({ plan, progress, stored }: FollowedJob): Promise<void> {
     progress.markAllDone(await findDoneUnits(this.#ctx.objects, plan.units));
-    for (const [unit, error] of await findDeadUnits(this.#ctx.objects, stored.job)) progress.markDead(unit, error);
+    for (const [unit, { error }] of await findDeadUnits(this.#ctx.objects, stored.job)) progress.markDead(unit, error);
   }
 
   async #reread(job: FollowedJob): Promise<void> {
-    job.stored = (await findJob(this.#ctx.objects, this.#ctx.service, job.stored.job.id)) ?? job.stored;
+    const stored = (await findJob(this.#ctx.objects, this.#ctx.service, job.stored.job.id)) ?? job.stored;
+    // What was dead before a replay is not any more.
+    if (stored.job.life !== job.stored.job.life) job.progress = await this.#progressOf(stored, job.plan);
+    job.stored = stored;
   }
 
   async #advance(job: FollowedJob): Promise<void> {
@@ -211,11 +234,8 @@ export class FollowedJobs {
     if (released.length > 0) await publishUnits(this.#ctx, job.stored.job, job.plan.units, released);
     if (job.progress.isStuck) await this.#learn(job);
     if (job.progress.isComplete) return this.#finish(job);
-    if (job.progress.isStuck) {
-      const [reason = "they wait for each other"] = job.progress.dead.values();
-      const count = `${job.progress.dead.size} of ${job.plan.units.length}`;
-      return this.#save(job, { state: JobState.JOB_STATE_FAILED, reason: `${count} units failed: ${reason}` });
-    }
+    if (job.progress.isStuck)
+      return this.#save(job, { state: JobState.JOB_STATE_FAILED, reason: job.progress.failure(job.stored.job) });
     if (!isSaved(job) && Date.now() - job.savedAtMs >= SAVE_EVERY_MS)
       await this.#save(job, { state: JobState.JOB_STATE_RUNNING });
   }
@@ -244,12 +264,16 @@ export class FollowedJobs {
 
   async #save(job: FollowedJob, fields: Partial<Job>): Promise<void> {
     const counts = { done: job.progress.amountDone, detail: job.detail, deadUnits: BigInt(job.progress.dead.size) };
-    job.stored = await updateJob(this.#ctx.objects, job.stored, (current) =>
+    const { life } = job.stored.job;
+    job.stored = await updateJob(this.#ctx.objects, job.stored, (current) => {
+      // Found for a life that is over: it says nothing of this one.
+      if (current.life !== life) return undefined;
       // Progress never overwrites a cancel that came meanwhile; the event that came with it acts on it.
-      current.state === JobState.JOB_STATE_CANCELLING && fields.state === JobState.JOB_STATE_RUNNING
-        ? counts
-        : { ...counts, ...fields },
-    );
+      const isCancelled =
+        current.state === JobState.JOB_STATE_CANCELLING && fields.state === JobState.JOB_STATE_RUNNING;
+      return isCancelled ? counts : { ...counts, ...fields };
+    });
+    if (job.stored.job.life !== life) job.progress = await this.#progressOf(job.stored, job.plan);
     job.savedAtMs = Date.now();
     if (isTerminal(job.stored.job)) this.#forget(job);
   }

@@ -1,4 +1,4 @@
-/** @file Job state in the object store: `jobs/<service>/<job id>/{job,plan-<id>,dead/<unit>}`. `job` changes by conditional put only. */
+/** @file Job state in the object store: `jobs/<service>/<job id>/{job,plan-<id>,dead/…}`. `job` changes by conditional put only. */
 import { DomainError } from "../../errors.ts";
 import { objectKey } from "../../objects/object-key.ts";
 import type { ObjectStore } from "../../objects/object-store.ts";
@@ -22,11 +22,24 @@ export const isTerminal = (job: Job): boolean =>
   job.state === JobState.JOB_STATE_FAILED ||
   job.state === JobState.JOB_STATE_CANCELLED;
 
+const STATE_WORDS: Readonly<Record<JobState, string>> = {
+  [JobState.JOB_STATE_UNSPECIFIED]: "unknown",
+  [JobState.JOB_STATE_QUEUED]: "queued",
+  [JobState.JOB_STATE_RUNNING]: "running",
+  [JobState.JOB_STATE_CANCELLING]: "cancelling",
+  [JobState.JOB_STATE_SUCCEEDED]: "succeeded",
+  [JobState.JOB_STATE_FAILED]: "failed",
+  [JobState.JOB_STATE_CANCELLED]: "cancelled",
+  [JobState.UNRECOGNIZED]: "unknown",
+};
+
+/** Returns a state in people's words. */
+export const stateWord = (state: JobState): string => STATE_WORDS[state];
+
 const jobKey = (service: string, id: string): string => objectKey("jobs", service, id, "job");
 /** A plan belongs to one request and version: what a submission left that died before it made its job is never another's plan. */
 const planKey = ({ service, id, requestSha256, softwareVersion }: Job): string =>
   objectKey("jobs", service, id, `plan-${contentId(requestSha256, softwareVersion)}`);
-const deadPrefix = (service: string, id: string): string => `${objectKey("jobs", service, id, "dead")}/`;
 
 /** Returns a service's job, or undefined. */
 export async function findJob(objects: ObjectStore, service: string, id: string): Promise<StoredJob | undefined> {
@@ -51,32 +64,31 @@ export async function readPlan(objects: ObjectStore, job: Job): Promise<JobPlan>
   return JobPlan.decode(await objects.get(planKey(job)));
 }
 
-/** Stores that a unit of a job ended as a dead letter, so that every coordinator knows, and after a restart too. */
-export async function putDeadUnit(objects: ObjectStore, job: Job, unit: number, error: string): Promise<void> {
-  await objects.put(`${deadPrefix(job.service, job.id)}${unit}`, Buffer.from(error), { ifAbsent: true });
-}
-
-/** Returns the error of each unit of a job that ended as a dead letter. */
-export async function findDeadUnits(objects: ObjectStore, { service, id }: Job): Promise<Map<number, string>> {
-  const dead = new Map<number, string>();
-  const prefix = deadPrefix(service, id);
-  for await (const { key } of objects.list(prefix)) {
-    dead.set(Number(key.slice(prefix.length)), Buffer.from(await objects.get(key)).toString());
-  }
-  return dead;
-}
-
 /**
  * Applies `change` to the stored job until a conditional put succeeds, and returns what is stored.
  * `change` returns undefined to leave the job as it is; a job that has ended is never changed.
  */
-export async function updateJob(
+export const updateJob = (
+  objects: ObjectStore,
+  current: StoredJob,
+  change: (job: Job) => Partial<Job> | undefined,
+): Promise<StoredJob> => changeJob(objects, current, (job) => (isTerminal(job) ? undefined : change(job)));
+
+/** Gives a job its next life if it has failed, and returns what is stored: the one way back from an end (Job.life in jobs.proto). */
+export const reviveJob = (objects: ObjectStore, current: StoredJob): Promise<StoredJob> =>
+  changeJob(objects, current, ({ state, life }) =>
+    state === JobState.JOB_STATE_FAILED
+      ? { state: JobState.JOB_STATE_QUEUED, life: life + 1, reason: "", detail: "", deadUnits: 0n }
+      : undefined,
+  );
+
+async function changeJob(
   objects: ObjectStore,
   current: StoredJob,
   change: (job: Job) => Partial<Job> | undefined,
 ): Promise<StoredJob> {
   for (let stored = current; ; ) {
-    const fields = isTerminal(stored.job) ? undefined : change(stored.job);
+    const fields = change(stored.job);
     if (!fields) return stored;
     const job = { ...stored.job, ...fields, updatedAt: new Date() };
     const etag = await objects.put(jobKey(job.service, job.id), encode(Job, job), { ifMatch: stored.etag });

@@ -121,3 +121,17 @@ test("the units of a job of 100,000 are counted one by one without looking at th
   }
   assert.ok(looks - before < 10 * tiles, `${looks - before} looks at the plan`);
 });
+
+test("a failure counts as the progress does, and names the reason of the first unit", () => {
+  const failureOf = (amounts: number[], dead: number[], unit: string): string => {
+    const units = amounts.map((amount) => unitOf("", "", amount));
+    const progress = new UnitProgress(planOf(units), new Uint8Array(units.length));
+    for (const n of dead) progress.markDead(n, `Cannot read ${n}`);
+    return progress.failure({ total: amounts.reduce((sum, amount) => sum + BigInt(amount), 0n), unit });
+  };
+  const tiles = Array.from({ length: 215 }, (_, i) => (i === 214 ? 0 : 1));
+  assert.equal(failureOf(tiles, [77, 5, 100], "tiles"), "3 of 214 tiles failed: Cannot read 5");
+  assert.equal(failureOf(tiles, [214], "tiles"), "1 of 215 units failed: Cannot read 214");
+  assert.equal(failureOf([16_000, 16_000], [1], "steps"), "16000 of 32000 steps failed: Cannot read 1");
+  assert.equal(failureOf([100], [0], "%"), "100 % failed: Cannot read 0");
+});

@@ -1,4 +1,5 @@
 /** @file Which units of a job are done, partly done or dead. Pure bookkeeping; an event costs the same for 3 units and 100,000. */
+import type { Job } from "../../proto/radhical/v1/jobs.ts";
 import type { JobPlan, PlannedUnit } from "../../proto/radhical/v1/work.ts";
 
 /** Waiting for a group; published, or about to be; ended in the dead-letter topic; done. */
@@ -88,6 +89,16 @@ export class UnitProgress {
   /** True if nothing more can happen: what is not done is dead, or waits for something that is. */
   get isStuck(): boolean {
     return !this.isComplete && this.#openCount === 0 && this.#ready.size === 0;
+  }
+
+  /** Says why a job whose progress is stuck has failed, counted as its progress is: "3 of 214 tiles failed: …". */
+  failure({ total, unit }: Pick<Job, "total" | "unit">): string {
+    const dead = [...this.dead].sort(([a], [b]) => a - b);
+    const reason = dead[0]?.[1] ?? "they wait for each other";
+    const amount = dead.reduce((sum, [index]) => sum + (this.units[index]?.amount ?? 0n), 0n);
+    // Some units are no part of the progress: the joining of tiles.
+    if (amount === 0n) return `${dead.length} of ${this.units.length} units failed: ${reason}`;
+    return `${unit === "%" ? `${amount} %` : `${amount} of ${total} ${unit}`} failed: ${reason}`;
   }
 
   get amountDone(): bigint {

@@ -1,11 +1,18 @@
 /** @file Units of work: what a job's plan is made of, and which of them are done. */
 import type { ObjectStore } from "../../objects/object-store.ts";
+import type { DeadLetter, Job } from "../../proto/radhical/v1/jobs.ts";
 import { PlannedUnit, UnitEvent, UnitEventKind } from "../../proto/radhical/v1/work.ts";
 import type { Message } from "../../queue/queue.ts";
 import { type Codec, encode } from "../documents.ts";
 
 /** Headers that tie a message to its job; the payload itself does not know the job, so its output does not either. */
-export const UNIT_HEADERS = { job: "job", service: "job-service", unit: "job-unit", output: "output-key" } as const;
+export const UNIT_HEADERS = {
+  job: "job",
+  service: "job-service",
+  life: "job-life",
+  unit: "job-unit",
+  output: "output-key",
+} as const;
 
 /** Returns a planned unit. `amount` is its share of the job's progress, default 1. */
 export function planUnit<T>(unit: {
@@ -30,28 +37,37 @@ export function planUnit<T>(unit: {
 }
 
 /** Returns the message of unit number `index` of a job. */
-export const unitMessage = (service: string, job: string, unit: PlannedUnit, index: number): Message => ({
+export const unitMessage = ({ service, id, life }: Job, unit: PlannedUnit, index: number): Message => ({
   key: unit.key,
   value: unit.message,
   headers: {
-    [UNIT_HEADERS.job]: job,
+    [UNIT_HEADERS.job]: id,
     [UNIT_HEADERS.service]: service,
+    [UNIT_HEADERS.life]: String(life),
     [UNIT_HEADERS.unit]: String(index),
     [UNIT_HEADERS.output]: unit.outputKey,
   },
 });
 
-const eventMessage = (job: string, event: { kind: UnitEventKind; unit?: number; detail?: string }): Message => ({
-  key: job,
-  value: encode(UnitEvent, { jobId: job, unit: 0, amount: 0n, detail: "", ...event }),
+/** Returns the message of an event. */
+export const eventMessage = (event: Partial<UnitEvent> & Pick<UnitEvent, "jobId" | "kind">): Message => ({
+  key: event.jobId,
+  value: encode(UnitEvent, UnitEvent.fromPartial(event)),
 });
 
 /** Returns the message that makes a coordinator look at a job: it is new, or somebody cancelled it. */
-export const checkEvent = (job: string): Message => eventMessage(job, { kind: UnitEventKind.UNIT_EVENT_KIND_CHECK });
+export const checkEvent = (jobId: string): Message =>
+  eventMessage({ jobId, kind: UnitEventKind.UNIT_EVENT_KIND_CHECK });
+
+/** Returns the message that makes a coordinator publish what a job in its new life still needs. */
+export const replayEvent = (jobId: string): Message =>
+  eventMessage({ jobId, kind: UnitEventKind.UNIT_EVENT_KIND_REPLAY });
 
 /** Returns the message that tells a coordinator that a unit ended as a dead letter. */
-export const deadEvent = (job: string, unit: number, error: string): Message =>
-  eventMessage(job, { kind: UnitEventKind.UNIT_EVENT_KIND_DEAD, unit, detail: error });
+export const deadEvent = (letter: DeadLetter, life: number): Message => {
+  const { jobId, unit, topic, error: detail, attempts } = letter;
+  return eventMessage({ jobId, kind: UnitEventKind.UNIT_EVENT_KIND_DEAD, unit, topic, detail, attempts, life });
+};
 
 const folderOf = (key: string): string => key.slice(0, key.lastIndexOf("/") + 1);
 

@@ -1,14 +1,14 @@
 /** @file Workers: take a unit's message, skip it if its output exists, otherwise compute, store the output, tell, acknowledge. */
 import { DomainError } from "../../errors.ts";
 import type { ObjectStore } from "../../objects/object-store.ts";
-import { UnitEvent, UnitEventKind } from "../../proto/radhical/v1/work.ts";
+import { type UnitEvent, UnitEventKind } from "../../proto/radhical/v1/work.ts";
 import type { Consumer, Delivery, Queue } from "../../queue/queue.ts";
-import { type Codec, encode } from "../documents.ts";
+import type { Codec } from "../documents.ts";
 import type { Part } from "../lifecycle.ts";
 import type { Logger } from "../log.ts";
 import { eventsTopic } from "../topics.ts";
 import { cancellable } from "./cancellation.ts";
-import { UNIT_HEADERS } from "./units.ts";
+import { eventMessage, UNIT_HEADERS } from "./units.ts";
 
 /** Some half a minute: a store or a broker that starts anew must not cost a job its units. */
 const RETRIES = 8;
@@ -39,20 +39,10 @@ interface WorkerContext {
   readonly log: Logger;
 }
 
-async function tell(
-  ctx: WorkerContext,
-  delivery: Delivery,
-  event: Partial<UnitEvent> & { kind: UnitEventKind },
-): Promise<void> {
-  const jobId = delivery.headers[UNIT_HEADERS.job] ?? "";
-  const value = encode(UnitEvent, {
-    jobId,
-    unit: Number(delivery.headers[UNIT_HEADERS.unit]),
-    amount: 0n,
-    detail: "",
-    ...event,
-  });
-  await ctx.queue.publish(eventsTopic(delivery.headers[UNIT_HEADERS.service] ?? ""), [{ key: jobId, value }]);
+async function tell(ctx: WorkerContext, { headers }: Delivery, event: Pick<UnitEvent, "kind"> & Partial<UnitEvent>) {
+  const jobId = headers[UNIT_HEADERS.job] ?? "";
+  const message = eventMessage({ jobId, unit: Number(headers[UNIT_HEADERS.unit]), ...event });
+  await ctx.queue.publish(eventsTopic(headers[UNIT_HEADERS.service] ?? ""), [message]);
 }
 
 async function handleUnit<T>(ctx: WorkerContext, handler: UnitHandler<T>, delivery: Delivery): Promise<void> {

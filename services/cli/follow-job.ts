@@ -34,7 +34,10 @@ export async function runJob<Request extends { readonly requestId: string }>(
   submission: Submission<Request>,
 ): Promise<string> {
   const job = await submitFresh(submission);
-  const ended = await Promise.race([watch(services, submission, job, output), services.failed]);
+  const ended = await Promise.race([
+    watchJob(services.jobs(submission.service), submission.what, job.id, output),
+    services.failed,
+  ]);
   if (ended.state === JobState.JOB_STATE_SUCCEEDED) {
     if (ended.note !== "") output.note(ended.note);
     return ended.resultId;
@@ -63,16 +66,16 @@ async function submitFresh<Request extends { readonly requestId: string }>({
 const MAX_BREAKS = 10;
 const LONGEST_WAIT_MS = 15_000;
 
-/** Follows a job to its end. A watcher whose connection breaks asks again; the job's state is whole in every message. */
-async function watch(
-  services: Services,
-  { service, what }: { readonly service: ServiceName; readonly what: string },
-  submitted: Job,
+/** Follows a job to its end and returns it. A watcher whose connection breaks asks again; the job's state is whole in every message. */
+export async function watchJob(
+  jobs: ReturnType<Services["jobs"]>,
+  what: string,
+  jobId: string,
   output: Output,
 ): Promise<Job> {
   for (let breaks = 0; ; ) {
     try {
-      for await (const { job } of services.jobs(service).watchJob({ jobId: submitted.id })) {
+      for await (const { job } of jobs.watchJob({ jobId })) {
         if (!job) continue;
         breaks = 0;
         const { unit, detail } = job;

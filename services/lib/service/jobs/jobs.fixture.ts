@@ -50,6 +50,8 @@ export interface World {
   readonly queue: Queue;
   readonly coordinator: Coordinator;
   readonly jobs: Client<typeof JobsServiceDefinition>;
+  /** Of the server that answers for jobs, "host:port". */
+  readonly address: string;
   /** Units that were started, in order; a retry counts again. */
   readonly started: number[];
   readonly finished: { count: number };
@@ -161,6 +163,7 @@ export async function startWorld(t: TestContext, folder: string, behaviour: Beha
   if (!coordinator) throw new Error("A world has at least one coordinator");
   return {
     ...{ objects, queue, coordinator, started, finished, stop, jobs: connection.client(JobsServiceDefinition) },
+    address: server.address,
     submit: (units, { requestId = "request", place = "place" } = {}) => {
       const folds = Array.from({ length: units }, (_, n) => n);
       return coordinator.submit(definition, { requestId, splitId: place, folds }, "tester");

@@ -7,6 +7,7 @@ import { createKafkaClient, type KafkaAddress, onBrokers, onFreshTopics } from "
 import { type Membership, watchMembership } from "./kafka-membership.ts";
 import type { KafkaNames } from "./kafka-names.ts";
 import type { ConsumeOptions, Consumer, Message } from "./queue.ts";
+import { type StallWatch, watchForStalls } from "./stall-watch.ts";
 
 /**
  * kafkajs fetches again only when every fetched batch is through, and a batch may hold thousands of messages: after
@@ -15,12 +16,19 @@ import type { ConsumeOptions, Consumer, Message } from "./queue.ts";
 const BATCH_SLICE_MS = 2000;
 /** How long an empty fetch waits at the broker; `stop()` waits for it. */
 const FETCH_WAIT_MS = 500;
+/**
+ * What a consumer holds of a backlog: it fetches so much from each broker, or one message that is larger, and fetches again only when all
+ * of it has had its turn. What else is published waits at the brokers, so nothing has to be paused.
+ */
+const FETCH_BYTES = 2 ** 20;
+const FETCH_PARTITION_BYTES = 2 ** 18;
 
 export interface KafkaMemberOptions {
   readonly address: KafkaAddress;
   readonly admin: Pick<Admin, "fetchOffsets">;
   readonly names: KafkaNames;
   readonly sessionTimeoutMs: number;
+  readonly stallMs: number | undefined;
   readonly context: DeliverContext;
 }
 
@@ -37,6 +45,8 @@ export async function startKafkaMember(member: KafkaMemberOptions, options: Cons
     sessionTimeout: sessionTimeoutMs,
     heartbeatInterval: Math.floor(sessionTimeoutMs / 10),
     maxWaitTimeInMs: FETCH_WAIT_MS,
+    maxBytes: FETCH_BYTES,
+    maxBytesPerPartition: FETCH_PARTITION_BYTES,
     allowAutoTopicCreation: false,
   });
   const attempts = createKafkaAttempts(member.admin, groupId);
@@ -44,10 +54,11 @@ export async function startKafkaMember(member: KafkaMemberOptions, options: Cons
   const running = new Set<Promise<void>>();
   let stopping = false;
   let crash: Error | undefined;
-  let reportCrash: (error: Error) => void;
+  let reportCrash: (error: Error) => void = () => undefined;
   const failed = new Promise<Error>((resolve) => {
     reportCrash = resolve;
   });
+  const stalls = watchForStalls(member.stallMs, reportCrash, member.context.log);
   consumer.on("consumer.crash", ({ payload: { error, restart } }) => {
     membership.abortAll(error);
     if (restart) return;
@@ -59,7 +70,7 @@ export async function startKafkaMember(member: KafkaMemberOptions, options: Cons
 
   const eachBatch = async (payload: EachBatchPayload) => {
     const mayGoOn = () => !stopping && !membership.mustRejoin() && payload.isRunning() && !payload.isStale();
-    const work = handleBatch(payload, { mayGoOn, attempts, membership, names }, options, member.context);
+    const work = handleBatch(payload, { mayGoOn, attempts, membership, names, stalls }, options, member.context);
     const settled = work.catch(() => undefined);
     running.add(settled);
     await work.finally(() => running.delete(settled));
@@ -85,6 +96,7 @@ export async function startKafkaMember(member: KafkaMemberOptions, options: Cons
 
   const stop = async () => {
     stopping = true;
+    stalls.stop();
     membership.abortAll(new Error("the consumer stops"));
     // Handlers first: they may still commit, which kafkajs refuses to a member that has left.
     await Promise.all(running);
@@ -105,12 +117,13 @@ interface BatchContext {
   readonly attempts: KafkaAttempts;
   readonly membership: Membership;
   readonly names: KafkaNames;
+  readonly stalls: StallWatch;
 }
 
 /** Handles messages of a batch in order; what it leaves unresolved is fetched again. */
 async function handleBatch(
   payload: EachBatchPayload,
-  { mayGoOn, attempts, membership, names }: BatchContext,
+  { mayGoOn, attempts, membership, names, stalls }: BatchContext,
   options: ConsumeOptions,
   context: DeliverContext,
 ): Promise<void> {
@@ -121,11 +134,16 @@ async function handleBatch(
     // Asked after the last await before the hold: from there on, stop() finds the delivery and aborts it.
     if (!mayGoOn() || Date.now() - startedMs > BATCH_SLICE_MS) return;
     const { signal, end } = membership.hold(topic, partition);
+    const decoded = decodeMessage(message);
+    const held = stalls.hold({ topic: names.without(topic), key: decoded.key });
     try {
-      const beat = () => membership.beat(payload.heartbeat);
+      const beat = () => {
+        held.advance();
+        return membership.beat(payload.heartbeat);
+      };
       const inHand: InHand = {
         topic: names.without(topic),
-        message: decodeMessage(message),
+        message: decoded,
         tally,
         signal,
         record: (starts) => commit(payload, message.offset, encodeAttempt(message.offset, starts)),
@@ -136,6 +154,7 @@ async function handleBatch(
       payload.resolveOffset(message.offset);
       await beat();
     } finally {
+      held.end();
       end();
     }
   }

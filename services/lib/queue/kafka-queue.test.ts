@@ -34,12 +34,13 @@ if (address) {
         partitions: 3,
       });
     },
-    open: async (t: TestContext) => {
+    open: async (t: TestContext, options = {}) => {
       const queue = await openKafkaQueue({
         brokers: brokersOf(address),
         clientId: "contract",
         prefix: CONTRACT_PREFIX,
         sessionTimeoutMs: SESSION_TIMEOUT_MS,
+        ...options,
       });
       t.after(() => queue.close());
       return queue;

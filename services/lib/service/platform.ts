@@ -31,9 +31,10 @@ const openObjects = (config: ServiceConfig["objects"]): Promise<ObjectStore> =>
   config.kind === "s3" ? openS3Store(config) : openFolderStore(config.folder);
 
 const openQueue = (config: ServiceConfig, log: Logger): Promise<Queue> => {
-  if (config.queue.kind === "kafka") return openKafkaQueue({ ...config.queue, clientId: "radhical", log });
+  if (config.queue.kind === "kafka")
+    return openKafkaQueue({ ...config.queue, clientId: "radhical", stallMs: config.stallMs, log });
   const folder = config.objects.kind === "folder" ? config.objects.folder : ".radhical";
-  return openInProcessQueue({ folder: join(folder, ".attempts"), log });
+  return openInProcessQueue({ folder: join(folder, ".attempts"), stallMs: config.stallMs, log });
 };
 
 /** Opens the platform. */

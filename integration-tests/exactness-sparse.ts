@@ -39,7 +39,7 @@ export async function checkSparse(runtime: Runtime, subject: SparseSubject): Pro
   const pixels = rect.width * rect.height;
   const at = (map: Float32Array): number[] =>
     [0, 1, 2].flatMap((c) => Array.from(compared, (pixel) => map[c * pixels + pixel] ?? Number.NaN));
-  const expected = at((await evaluatePatches(network, surrounded, rect, compared)).probabilities);
+  const expected = at((await evaluatePatches(network, surrounded, rect, { selected: compared })).probabilities);
   let largest = 0;
   const starts = sparseStarts(network.layers);
   for (const start of starts) {

@@ -53,7 +53,7 @@ export const buildWorker = (ctx: BuildWorkerContext): UnitHandler<BuildTask> => 
     const test = await inScratch((scratch) => buildPart(parts, scratch, "test", task.testKey, undefined));
     return inScratch(async (scratch) => {
       const train = await buildPart(parts, scratch, "train", task.trainKey, `${seed}-${fold}-${level}`);
-      const mean = await meanPatch(train.localPath);
+      const mean = await meanPatch(train.localPath, unit.progress);
       const meanFile = {
         path: `DB_train_w32_${fold}_${level}.binaryproto`,
         key: objectKey(prefix, "mean.binaryproto"),

@@ -14,6 +14,8 @@ export interface BlockWork {
   readonly open: Uint8Array | undefined;
   /** Every pixel as its own patch, open or not: the reference. */
   readonly isNaive: boolean;
+  /** Called on the way through a block that takes long. */
+  readonly progress?: () => Promise<void>;
 }
 
 /** What of a block is open: the pixels (row-major in `rect`, ascending) of a rectangle that just holds them, and how to evaluate them. */
@@ -32,9 +34,9 @@ export async function evaluateBlock(
   network: LoadedNetwork,
   surrounded: Uint8Array,
   rect: Rect,
-  { open, isNaive }: BlockWork,
+  { open, isNaive, progress = async () => {} }: BlockWork,
 ): Promise<EvaluatedRegion> {
-  if (isNaive) return evaluatePatches(network, surrounded, rect);
+  if (isNaive) return evaluatePatches(network, surrounded, rect, { progress });
   if (!open || !network.canBeSparse) return evaluateDense(network, surrounded, rect);
   const parts = openParts(network, open, rect);
   const partsUs = parts.reduce((sum, { path }) => sum + path.costUs, 0);
@@ -44,6 +46,7 @@ export async function evaluateBlock(
   for (const part of parts) {
     const region = await evaluatePart(network, cutPlanes(surrounded, rect, part.rect, SURROUNDING_PX), part);
     seconds += region.seconds;
+    await progress();
     pastePlanes(probabilities, rect, region.probabilities, part.rect);
   }
   return { probabilities, seconds };
@@ -58,7 +61,7 @@ function evaluatePart(
     case "dense":
       return evaluateDense(network, surrounded, rect);
     case "patches":
-      return evaluatePatches(network, surrounded, rect, selected);
+      return evaluatePatches(network, surrounded, rect, { selected });
     case "sparse":
       return evaluateSparse(network, surrounded, rect, { ...path, selected });
   }

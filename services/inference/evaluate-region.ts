@@ -66,12 +66,20 @@ export async function evaluateDense(
   return { probabilities: float32Data(outputs.probabilities), seconds };
 }
 
+/** What of a rectangle is evaluated patch by patch. */
+export interface PatchesWork {
+  /** Row-major pixels; undefined: all. */
+  readonly selected?: Int32Array;
+  /** Called after every run of 256 patches: a block patch by patch takes minutes. */
+  readonly progress?: () => Promise<void>;
+}
+
 /** Returns the same probabilities, every pixel as its own patch; only at the `selected` pixels (row-major) where they are given. */
 export async function evaluatePatches(
   network: LoadedNetwork,
   surrounded: Uint8Array,
   rect: Rect,
-  selected?: Int32Array,
+  { selected, progress }: PatchesWork = {},
 ): Promise<EvaluatedRegion> {
   const session = await network.patches();
   const chosen = selected ?? Int32Array.from({ length: rect.width * rect.height }, (_, i) => i);
@@ -84,6 +92,7 @@ export async function evaluatePatches(
       patches: { type: "uint8", dims: [pixels.length, 3, PATCH_SIZE_PX, PATCH_SIZE_PX], data, transfer: true },
     });
     seconds += ran.seconds;
+    await progress?.();
     const given = float32Data(ran.outputs.probabilities);
     scatter(given, pixels, probabilities, { pixel: 3, channel: 1 });
   }

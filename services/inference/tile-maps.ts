@@ -17,7 +17,7 @@ export interface TileWork {
   readonly open: Uint8Array | undefined;
   readonly isNaive: boolean;
   readonly signal: AbortSignal;
-  /** Called after every block. */
+  /** Called after every block, and on the way through one that takes long. */
   readonly progress: () => Promise<void>;
 }
 
@@ -29,7 +29,7 @@ export interface TileMaps {
 
 /** Returns the maps. What is computed how depends on the image, the grid and `open` alone, never on the tile. */
 export async function computeTileMaps(work: TileWork): Promise<TileMaps> {
-  const { image, network, reduction, tile, open } = work;
+  const { image, network, reduction, tile, open, isNaive, progress } = work;
   const area = rectAtLevel(tile, reduction);
   const maps = new Float32Array(3 * area.width * area.height);
   let seconds = 0;
@@ -40,10 +40,10 @@ export async function computeTileMaps(work: TileWork): Promise<TileMaps> {
     const selected = open && cutMask(open, area.width, within);
     if (selected && !selected.includes(1)) continue;
     const surrounded = await readSurrounded(image, reduction, rect);
-    const region = await evaluateBlock(network, surrounded, rect, { open: selected, isNaive: work.isNaive });
+    const region = await evaluateBlock(network, surrounded, rect, { open: selected, isNaive, progress });
     seconds += region.seconds;
     pastePlanes(maps, area, region.probabilities, within);
-    await work.progress();
+    await progress();
   }
   return { maps, seconds };
 }

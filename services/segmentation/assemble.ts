@@ -32,6 +32,7 @@ export const assembleWorker = (ctx: AssembleContext): UnitHandler<AssembleTask> 
     const { width, height, level, p2, positive } = state;
     const maxHolePx = Math.floor(cascade.maxHolePx / plan.scale ** 2);
     const mask = fillHoles(positive, width, height, maxHolePx).map((set) => 255 * set);
+    await unit.progress();
     const images = [
       { path: `${imageId}_prob.png`, channels: 3 as const, data: probabilityImage(p2) },
       { path: `${imageId}_mask.png`, channels: 1 as const, data: mask },

@@ -74,10 +74,12 @@ export const gradeWorker = (ctx: GradeContext): UnitHandler<GradeTask> => ({
   topics: [GRADE_TOPIC],
   members: 2,
   codec: GradeTask,
-  handle: async ({ maskId, maskKind, predictionKey }) => {
+  handle: async ({ maskId, maskKind, predictionKey }, unit) => {
     const annotation = await ctx.images.mask(maskId, maskKind);
+    await unit.progress();
     const prediction = await decodeMask(await ctx.objects.get(predictionKey), "binary");
     const nuclei = findNuclei(annotation.labels, annotation.width, annotation.height, annotation.kind);
+    await unit.progress();
     const grades = gradeImage(Uint8Array.from(prediction.labels), nuclei);
     return encode(GradeRecord, { json: JSON.stringify(grades) });
   },

@@ -26,12 +26,13 @@ const addressIn = (line: string): string | undefined => {
   return "address" in entry && typeof entry.address === "string" ? entry.address : undefined;
 };
 
-/** Starts a program that serves, its objects in a folder of its own unless `env` says otherwise, and waits until it listens. */
+/** Starts a program that serves, its objects in a folder of its own unless `env` says otherwise, and waits until it listens; `onLogLine` gets what it logs. */
 export async function startServing(
   t: TestContext,
   program: string,
   args: readonly string[] = [],
   env: Readonly<Record<string, string>> = {},
+  onLogLine: (line: string) => void = () => undefined,
 ): Promise<Serving> {
   const folder = await temporaryFolder(t);
   let listening: (address: string) => void = () => undefined;
@@ -42,6 +43,7 @@ export async function startServing(
     cwd: folder,
     env: { RADHICAL_LISTEN: "127.0.0.1:0", RADHICAL_OBJECTS: folder, RADHICAL_TOKEN: TOKEN, ...env },
     onErrorLine: (line) => {
+      onLogLine(line);
       const found = addressIn(line);
       if (found !== undefined) listening(found);
     },

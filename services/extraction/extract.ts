@@ -48,13 +48,16 @@ export const extractJobs = (ctx: ExtractContext): JobDefinition<ExtractRequest> 
     });
     return { resultId: contentId("patch set", cohortId, settings), units };
   },
-  finish: async ({ cohortId, sampling }, id, units) => {
+  finish: async ({ cohortId, sampling }, id, units, progress) => {
     const members = units.map((unit) => ({
       imageId: ExtractTask.decode(unit.message).imageId,
       recordKey: unit.outputKey,
     }));
     const records: ExtractRecord[] = [];
-    for (const { recordKey } of members) records.push(await readRecord(ctx.objects, ExtractRecord, recordKey));
+    for (const { recordKey } of members) {
+      records.push(await readRecord(ctx.objects, ExtractRecord, recordKey));
+      await progress();
+    }
     const shortfalls: Shortfall[] = records.flatMap((record) => record.shortfalls);
     const statistics = { levels: countPatches(records), shortfalls };
     await createDocument(ctx.objects, PATCH_SET, id, { cohortId, sampling, members, statistics });

@@ -45,10 +45,12 @@ export const segmentJobs = (ctx: SubmitContext): JobDefinition<SubmitRequest> =>
     const images = units.filter(({ topic }) => topic === ASSEMBLE_TOPIC);
     return { resultId: contentId("segmentation", ...images.map(({ outputKey }) => outputKey)), units };
   },
-  finish: async ({ cascade }, id, units) => {
+  finish: async ({ cascade }, id, units, progress) => {
     const records: AssembleRecord[] = [];
     for (const { topic, outputKey } of units) {
-      if (topic === ASSEMBLE_TOPIC) records.push(await readRecord(ctx.objects, AssembleRecord, outputKey));
+      if (topic !== ASSEMBLE_TOPIC) continue;
+      records.push(await readRecord(ctx.objects, AssembleRecord, outputKey));
+      await progress();
     }
     await createDocument(ctx.objects, SEGMENTATION, id, {
       records,
@@ -58,7 +60,10 @@ export const segmentJobs = (ctx: SubmitContext): JobDefinition<SubmitRequest> =>
     for (const unit of units) {
       if (unit.topic !== ASSEMBLE_TOPIC) continue;
       const { prefix } = AssembleTask.decode(unit.message);
-      for await (const { key } of ctx.objects.list(`${statesFolder(prefix)}/`)) await ctx.objects.delete(key);
+      for await (const { key } of ctx.objects.list(`${statesFolder(prefix)}/`)) {
+        await ctx.objects.delete(key);
+        await progress();
+      }
     }
     return undefined;
   },

@@ -41,11 +41,12 @@ export const gradeJobs = (ctx: GradeContext): JobDefinition<GradeRequest> => ({
     });
     return { resultId: contentId("grades", ...units.map(({ outputKey }) => outputKey)), units };
   },
-  finish: async (_request, id, units) => {
+  finish: async (_request, id, units, progress) => {
     const images: ImageGrades[] = [];
     for (const { outputKey } of units) {
       // What gradeUnit wrote, read back by the same version or one that knows its fields.
       images.push(JSON.parse((await readRecord(ctx.objects, GradeRecord, outputKey)).json) as ImageGrades);
+      await progress();
     }
     const { images: count, nuclei, ...grades } = poolGrades(images);
     await createDocument(ctx.objects, GRADES, id, { grades, images: BigInt(count), nuclei: BigInt(nuclei) });

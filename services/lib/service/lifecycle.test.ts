@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { temporaryFolder } from "./jobs/jobs.fixture.ts";
 
 // Compiled beside this file.
 const CHILD = fileURLToPath(new URL("./lifecycle.child.js", import.meta.url));
@@ -58,3 +59,17 @@ for (const second of ["SIGTERM", "SIGINT"] as const) {
     assert.deepEqual([lines.at(-1), code], ["stopping second", 1]);
   });
 }
+
+test("a worker that hangs ends its process, which waits for it no longer than for any part", async (t) => {
+  const folder = await temporaryFolder(t);
+  const script = fileURLToPath(new URL("./stalled-worker.child.js", import.meta.url));
+  const child = spawn(process.execPath, [script, folder], { stdio: ["ignore", "ignore", "pipe"] });
+  let logged = "";
+  child.stderr.on("data", (chunk: Buffer) => {
+    logged += chunk.toString();
+  });
+  const [code] = await once(child, "close");
+  assert.equal(code, 1);
+  for (const word of ["work in hand does not advance", "WORKER_STALLED", "did not stop in time"])
+    assert.ok(logged.includes(word), `${word} in ${logged}`);
+});

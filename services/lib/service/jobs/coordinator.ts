@@ -72,7 +72,9 @@ export async function startCoordinator(ctx: CoordinatorContext, options: Coordin
     concurrency: 4,
     retries: RETRIES,
     handle: (delivery) =>
-      delivery.topic === events ? followed.onEvent(UnitEvent.decode(delivery.value)) : onDeadLetter(delivery),
+      delivery.topic === events
+        ? followed.onEvent(UnitEvent.decode(delivery.value), delivery.progress)
+        : onDeadLetter(delivery),
   });
 
   const start = async (id: string): Promise<void> => {

@@ -2,14 +2,14 @@
 import { DomainError } from "../../errors.ts";
 import type { ObjectStore } from "../../objects/object-store.ts";
 import { type Job, JobState } from "../../proto/radhical/v1/jobs.ts";
-import { type JobPlan, type PlannedUnit, type UnitEvent, UnitEventKind } from "../../proto/radhical/v1/work.ts";
-import type { Message, Queue } from "../../queue/queue.ts";
+import { type JobPlan, type UnitEvent, UnitEventKind } from "../../proto/radhical/v1/work.ts";
+import type { Queue } from "../../queue/queue.ts";
 import type { Logger } from "../log.ts";
 import { findDeadUnits, putDeadUnit } from "./dead-letters.ts";
 import type { FinishableJob } from "./job-definition.ts";
 import { findJob, isTerminal, readPlan, type StoredJob, updateJob } from "./job-store.ts";
 import { UnitProgress } from "./unit-progress.ts";
-import { findDoneUnits, unitMessage } from "./units.ts";
+import { findDoneUnits, publishUnits } from "./units.ts";
 
 const SAVE_EVERY_MS = 500;
 const LONGEST_RECHECK_MS = 300_000;
@@ -35,30 +35,17 @@ interface FollowedJob {
   recheckWaitMs: number;
   /** Work on it ended halfway: what is in memory may be ahead of what was published. */
   isStale: boolean;
+  /** Says that the work in hand on it advances. */
+  beat: () => Promise<void>;
 }
+
+const noBeat = async (): Promise<void> => undefined;
 
 const isSaved = ({ stored: { job }, progress, detail }: FollowedJob): boolean =>
   job.state === JobState.JOB_STATE_RUNNING &&
   job.done === progress.amountDone &&
   job.deadUnits === BigInt(progress.dead.size) &&
   job.detail === detail;
-
-/** Publishes some units of a job, topic by topic. */
-async function publishUnits(
-  ctx: FollowContext,
-  job: Job,
-  units: readonly PlannedUnit[],
-  indices: readonly number[],
-): Promise<void> {
-  const byTopic = new Map<string, Message[]>();
-  for (const index of indices) {
-    const unit = units[index]!;
-    const messages = byTopic.get(unit.topic) ?? [];
-    messages.push(unitMessage(job, unit, index));
-    byTopic.set(unit.topic, messages);
-  }
-  for (const [topic, messages] of byTopic) await ctx.queue.publish(topic, messages);
-}
 
 /** The jobs of a service that are not over. */
 export class FollowedJobs {
@@ -82,14 +69,15 @@ export class FollowedJobs {
     });
   }
 
-  /** Takes an event of a unit. */
-  async onEvent(event: UnitEvent): Promise<void> {
-    await this.#inTurn(event.jobId, async (job) => {
+  /** Takes an event of a unit; calls `beat` while that takes its time. */
+  async onEvent(event: UnitEvent, beat = noBeat): Promise<void> {
+    const take = async (job: FollowedJob): Promise<void> => {
       job.recheckWaitMs = this.#ctx.recheckMs;
       job.recheckAtMs = Date.now() + job.recheckWaitMs;
       await this.#take(job, event);
       await this.#advance(job);
-    });
+    };
+    await this.#inTurn(event.jobId, take, beat);
   }
 
   /**
@@ -143,13 +131,15 @@ export class FollowedJobs {
   }
 
   /** Runs `work` on a job that is not over, one at a time for each job: its events and its dead letters come on different topics. */
-  #inTurn(id: string, work: (job: FollowedJob) => Promise<void>): Promise<void> {
+  #inTurn(id: string, work: (job: FollowedJob) => Promise<void>, beat = noBeat): Promise<void> {
     const before = this.#turns.get(id) ?? Promise.resolve();
     const turn = before
       .catch(() => undefined)
       .then(async () => {
-        const job = await this.#find(id);
-        await (job && this.#holding(job, work));
+        const job = await this.#find(id, beat);
+        if (!job) return;
+        job.beat = beat;
+        await this.#holding(job, work);
       });
     this.#turns.set(id, turn);
     return turn.finally(() => {
@@ -157,7 +147,7 @@ export class FollowedJobs {
     });
   }
 
-  async #find(id: string): Promise<FollowedJob | undefined> {
+  async #find(id: string, beat: () => Promise<void>): Promise<FollowedJob | undefined> {
     const known = this.#jobs.get(id);
     if (known && !known.isStale) return known;
     const { objects, service } = this.#ctx;
@@ -166,7 +156,7 @@ export class FollowedJobs {
       this.#jobs.delete(id);
       return undefined;
     }
-    const job = await this.#open(stored).catch((error: unknown) => this.#fail(stored, error));
+    const job = await this.#open(stored, beat).catch((error: unknown) => this.#fail(stored, error));
     if (!job) return undefined;
     this.#jobs.set(id, job);
     if (known && stored.job.state !== JobState.JOB_STATE_CANCELLING)
@@ -183,17 +173,18 @@ export class FollowedJobs {
     }
   }
 
-  async #open(stored: StoredJob): Promise<FollowedJob> {
+  async #open(stored: StoredJob, beat: () => Promise<void>): Promise<FollowedJob> {
     const { objects, recheckMs } = this.#ctx;
     const plan = await readPlan(objects, stored.job);
-    const progress = await this.#progressOf(stored, plan);
+    const progress = await this.#progressOf(stored, plan, beat);
     const recheckAtMs = Date.now() + recheckMs;
-    return { stored, plan, progress, detail: "", savedAtMs: 0, recheckAtMs, recheckWaitMs: recheckMs, isStale: false };
+    const waits = { savedAtMs: 0, recheckAtMs, recheckWaitMs: recheckMs };
+    return { stored, plan, progress, detail: "", isStale: false, beat, ...waits };
   }
 
-  async #progressOf({ job }: StoredJob, plan: JobPlan): Promise<UnitProgress> {
+  async #progressOf({ job }: StoredJob, plan: JobPlan, beat: () => Promise<void>): Promise<UnitProgress> {
     const { objects } = this.#ctx;
-    const progress = new UnitProgress(plan, await findDoneUnits(objects, plan.units));
+    const progress = new UnitProgress(plan, await findDoneUnits(objects, plan.units, beat));
     for (const [unit, { error }] of await findDeadUnits(objects, job)) progress.markDead(unit, error);
     return progress;
   }
@@ -210,19 +201,23 @@ export class FollowedJobs {
 
   async #publishAgain(job: FollowedJob): Promise<void> {
     job.progress.takeReleased();
-    await publishUnits(this.#ctx, job.stored.job, job.plan.units, job.progress.openUnits());
+    await this.#publish(job, job.progress.openUnits());
+  }
+
+  #publish({ stored, plan, beat }: FollowedJob, indices: readonly number[]): Promise<void> {
+    return publishUnits(this.#ctx.queue, stored.job, plan.units, indices, beat);
   }
 
   /** Marks what the store knows and this process may not. */
-  async #learn({ plan, progress, stored }: FollowedJob): Promise<void> {
-    progress.markAllDone(await findDoneUnits(this.#ctx.objects, plan.units));
+  async #learn({ plan, progress, stored, beat }: FollowedJob): Promise<void> {
+    progress.markAllDone(await findDoneUnits(this.#ctx.objects, plan.units, beat));
     for (const [unit, { error }] of await findDeadUnits(this.#ctx.objects, stored.job)) progress.markDead(unit, error);
   }
 
   async #reread(job: FollowedJob): Promise<void> {
     const stored = (await findJob(this.#ctx.objects, this.#ctx.service, job.stored.job.id)) ?? job.stored;
     // What was dead before a replay is not any more.
-    if (stored.job.life !== job.stored.job.life) job.progress = await this.#progressOf(stored, job.plan);
+    if (stored.job.life !== job.stored.job.life) job.progress = await this.#progressOf(stored, job.plan, job.beat);
     job.stored = stored;
   }
 
@@ -231,7 +226,7 @@ export class FollowedJobs {
     if (job.stored.job.state === JobState.JOB_STATE_CANCELLING)
       return this.#save(job, { state: JobState.JOB_STATE_CANCELLED });
     const released = job.progress.takeReleased();
-    if (released.length > 0) await publishUnits(this.#ctx, job.stored.job, job.plan.units, released);
+    if (released.length > 0) await this.#publish(job, released);
     if (job.progress.isStuck) await this.#learn(job);
     if (job.progress.isComplete) return this.#finish(job);
     if (job.progress.isStuck)
@@ -241,7 +236,7 @@ export class FollowedJobs {
   }
 
   async #finish(job: FollowedJob): Promise<void> {
-    const truth = await findDoneUnits(this.#ctx.objects, job.plan.units);
+    const truth = await findDoneUnits(this.#ctx.objects, job.plan.units, job.beat);
     if (truth.includes(0)) {
       job.progress = new UnitProgress(job.plan, truth);
       return this.#publishAgain(job);
@@ -251,7 +246,7 @@ export class FollowedJobs {
       const definition = this.#ctx.definitions.find((candidate) => candidate.kind === kind);
       if (!definition)
         throw new DomainError("failedPrecondition", "KIND_UNKNOWN", `Cannot finish a job of kind "${kind}"`);
-      const note = await definition.finish(job.plan.request, resultId, job.plan.units);
+      const note = await definition.finish(job.plan.request, resultId, job.plan.units, job.beat);
       job.detail = "";
       const nothing = job.plan.units.length === 0 ? "There was nothing to do" : "";
       await this.#save(job, { state: JobState.JOB_STATE_SUCCEEDED, note: note ?? nothing });
@@ -273,7 +268,7 @@ export class FollowedJobs {
         current.state === JobState.JOB_STATE_CANCELLING && fields.state === JobState.JOB_STATE_RUNNING;
       return isCancelled ? counts : { ...counts, ...fields };
     });
-    if (job.stored.job.life !== life) job.progress = await this.#progressOf(job.stored, job.plan);
+    if (job.stored.job.life !== life) job.progress = await this.#progressOf(job.stored, job.plan, job.beat);
     job.savedAtMs = Date.now();
     if (isTerminal(job.stored.job)) this.#forget(job);
   }

@@ -23,5 +23,5 @@ export async function runInline<Request, T>(
 ): Promise<{ readonly id: string; readonly note: string | undefined; readonly units: readonly PlannedUnit[] }> {
   const { resultId, units } = await definition.plan(request);
   for (const unit of units) await runUnit(objects, worker, unit);
-  return { id: resultId, note: await definition.finish(request, resultId, units), units };
+  return { id: resultId, note: await definition.finish(request, resultId, units, async () => undefined), units };
 }

@@ -2,7 +2,7 @@
 import type { ObjectStore } from "../../objects/object-store.ts";
 import type { DeadLetter, Job } from "../../proto/radhical/v1/jobs.ts";
 import { PlannedUnit, UnitEvent, UnitEventKind } from "../../proto/radhical/v1/work.ts";
-import type { Message } from "../../queue/queue.ts";
+import type { Message, Queue } from "../../queue/queue.ts";
 import { type Codec, encode } from "../documents.ts";
 
 /** Headers that tie a message to its job; the payload itself does not know the job, so its output does not either. */
@@ -37,7 +37,7 @@ export function planUnit<T>(unit: {
 }
 
 /** Returns the message of unit number `index` of a job. */
-export const unitMessage = ({ service, id, life }: Job, unit: PlannedUnit, index: number): Message => ({
+const unitMessage = ({ service, id, life }: Job, unit: PlannedUnit, index: number): Message => ({
   key: unit.key,
   value: unit.message,
   headers: {
@@ -69,10 +69,46 @@ export const deadEvent = (letter: DeadLetter, life: number): Message => {
   return eventMessage({ jobId, kind: UnitEventKind.UNIT_EVENT_KIND_DEAD, unit, topic, detail, attempts, life });
 };
 
+/** A page of an S3 listing. */
+const LISTED_PER_SIGN = 1000;
+/** Messages made at a time: a slide's tiles are many. */
+const PUBLISHED_AT_ONCE = 10_000;
+
+/** Publishes some units of a job, topic by topic and in parts; calls `progress` after each. */
+export async function publishUnits(
+  queue: Queue,
+  job: Job,
+  units: readonly PlannedUnit[],
+  indices: readonly number[],
+  progress: () => Promise<void>,
+): Promise<void> {
+  const byTopic = new Map<string, number[]>();
+  for (const index of indices) {
+    const { topic } = units[index]!;
+    const own = byTopic.get(topic) ?? [];
+    own.push(index);
+    byTopic.set(topic, own);
+  }
+  for (const [topic, own] of byTopic) {
+    for (let first = 0; first < own.length; first += PUBLISHED_AT_ONCE) {
+      const part = own.slice(first, first + PUBLISHED_AT_ONCE);
+      await queue.publish(
+        topic,
+        part.map((index) => unitMessage(job, units[index]!, index)),
+      );
+      await progress();
+    }
+  }
+}
+
 const folderOf = (key: string): string => key.slice(0, key.lastIndexOf("/") + 1);
 
-/** Returns, unit by unit, whether its output exists. Units with outputs in one folder cost one listing. */
-export async function findDoneUnits(objects: ObjectStore, units: readonly PlannedUnit[]): Promise<Uint8Array> {
+/** Returns, unit by unit, whether its output exists. Units with outputs in one folder cost one listing; `progress` is called on the way. */
+export async function findDoneUnits(
+  objects: ObjectStore,
+  units: readonly PlannedUnit[],
+  progress: () => Promise<void>,
+): Promise<Uint8Array> {
   const byFolder = new Map<string, Map<string, number[]>>();
   for (const [index, unit] of units.entries()) {
     const folder = folderOf(unit.outputKey);
@@ -82,11 +118,16 @@ export async function findDoneUnits(objects: ObjectStore, units: readonly Planne
   }
   const done = new Uint8Array(units.length);
   for (const [folder, keys] of byFolder) {
+    await progress();
     if (keys.size === 1) {
       for (const [key, indices] of keys) if (await objects.head(key)) for (const index of indices) done[index] = 1;
       continue;
     }
-    for await (const { key } of objects.list(folder)) for (const index of keys.get(key) ?? []) done[index] = 1;
+    let listed = 0;
+    for await (const { key } of objects.list(folder)) {
+      if (++listed % LISTED_PER_SIGN === 0) await progress();
+      for (const index of keys.get(key) ?? []) done[index] = 1;
+    }
   }
   return done;
 }

@@ -83,8 +83,8 @@ if (servers) {
       );
     };
     const [embedded, distributed] = [join(folder, "embedded"), join(folder, "distributed")];
-    await command(embedded, []);
-    await command(distributed, ["--address", address]);
+    // Side by side: one computes while the other waits for its broker.
+    await Promise.all([command(embedded, []), command(distributed, ["--address", address])]);
 
     assert.deepEqual((await readdir(distributed)).includes(".radhical"), false, "the command opened an object folder");
     const masks = (out: string) => hashesBelow(join(out, "segmented"), (path) => path.endsWith(".png"));

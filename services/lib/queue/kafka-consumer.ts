@@ -14,6 +14,8 @@ import { type StallWatch, watchForStalls } from "./stall-watch.ts";
  * this long a batch gives way, so that one partition's backlog does not keep new messages of the others waiting.
  */
 const BATCH_SLICE_MS = 2000;
+/** A member hears of a rebalance by its next heartbeat, and whoever joins waits for that. */
+const MAX_HEARTBEAT_MS = 1000;
 /** How long an empty fetch waits at the broker; `stop()` waits for it. */
 const FETCH_WAIT_MS = 500;
 /**
@@ -43,7 +45,7 @@ export async function startKafkaMember(member: KafkaMemberOptions, options: Cons
   const consumer = createKafkaClient(address).consumer({
     groupId,
     sessionTimeout: sessionTimeoutMs,
-    heartbeatInterval: Math.floor(sessionTimeoutMs / 10),
+    heartbeatInterval: Math.min(MAX_HEARTBEAT_MS, Math.floor(sessionTimeoutMs / 10)),
     maxWaitTimeInMs: FETCH_WAIT_MS,
     maxBytes: FETCH_BYTES,
     maxBytesPerPartition: FETCH_PARTITION_BYTES,

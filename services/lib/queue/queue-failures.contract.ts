@@ -165,7 +165,7 @@ export function failureContract(harness: QueueHarness): void {
     const error = await consumer.failed;
     assert.ok(error instanceof DomainError);
     assert.equal(error.reason, "WORKER_STALLED");
-    assert.match(error.message, new RegExp(`"${topic}" has been in hand for 400 ms without a sign of progress`));
+    assert.match(error.message, new RegExp(`"${topic}": 400 ms in hand without a sign of progress`));
     await until(() => steps.length >= 30, "work that takes longer than that and says that it advances");
     assert.equal(isWrong, false);
   });

@@ -34,7 +34,7 @@ export function watchForStalls(
     clearInterval(timer);
     const { topic, key } = overdue;
     log?.error({ topic, key, stallMs }, "work in hand does not advance");
-    const message = `Cannot go on: work of topic "${topic}" has been in hand for ${stallMs} ms without a sign of progress`;
+    const message = `Cannot wait longer for work of topic "${topic}": ${stallMs} ms in hand without a sign of progress`;
     onStall(new DomainError("unavailable", "WORKER_STALLED", message));
   };
   const timer = stallMs === undefined ? undefined : setInterval(look, stallMs / LOOKS).unref();

@@ -4,8 +4,10 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { temporaryFolder } from "./jobs/jobs.fixture.ts";
+import { startTogether } from "./lifecycle.ts";
 
 // Compiled beside this file.
 const CHILD = fileURLToPath(new URL("./lifecycle.child.js", import.meta.url));
@@ -72,4 +74,18 @@ test("a worker that hangs ends its process, which waits for it no longer than fo
   assert.equal(code, 1);
   for (const word of ["work in hand does not advance", "WORKER_STALLED", "did not stop in time"])
     assert.ok(logged.includes(word), `${word} in ${logged}`);
+});
+
+test("of parts that start side by side all run or none", async () => {
+  const stopped: string[] = [];
+  const part = (name: string) => ({ stop: async () => void stopped.push(name) });
+  const slow = async (name: string) => {
+    await sleep(20);
+    return part(name);
+  };
+  const [one, two] = await startTogether([slow("one"), slow("two")]);
+  assert.ok(one && two);
+  const refused = startTogether([slow("three"), Promise.reject(new Error("no room")), Promise.resolve(part("four"))]);
+  await assert.rejects(refused, /no room/);
+  assert.deepEqual(stopped, ["three", "four"]);
 });

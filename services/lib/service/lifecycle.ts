@@ -9,6 +9,16 @@ export interface Part {
   stop(): Promise<void>;
 }
 
+/** Returns what starts side by side, or, once all of it has started or failed, stops what did start and throws the first failure. */
+export async function startTogether<T extends Pick<Part, "stop">>(starts: readonly Promise<T>[]): Promise<T[]> {
+  const settled = await Promise.allSettled(starts);
+  const started = settled.flatMap((start) => (start.status === "fulfilled" ? [start.value] : []));
+  const failure = settled.find((start) => start.status === "rejected");
+  if (!failure) return started;
+  await Promise.allSettled(started.map((part) => part.stop()));
+  throw failure.reason;
+}
+
 /** Stops parts in reverse order of starting; a part that fails to stop does not keep the others running. */
 export async function stopAll(parts: readonly Part[], log: Logger): Promise<void> {
   for (const part of [...parts].reverse()) {

@@ -42,6 +42,8 @@ export interface Behaviour {
   readonly recheckMs?: number;
   readonly coordinators?: number;
   readonly workers?: number;
+  /** Opens the queue; by default one in the process. */
+  readonly openQueue?: () => Promise<Queue>;
 }
 
 /** A running system. */
@@ -121,7 +123,7 @@ const definitionOf = (behaviour: Behaviour, finished: { count: number }): JobDef
 /** Starts a system on `folder`, which another may have used before. It is stopped after the test if not earlier. */
 export async function startWorld(t: TestContext, folder: string, behaviour: Behaviour = {}): Promise<World> {
   const objects = await openFolderStore(folder);
-  const queue = await openInProcessQueue({ folder: join(folder, ".attempts") });
+  const queue = await (behaviour.openQueue?.() ?? openInProcessQueue({ folder: join(folder, ".attempts") }));
   const started: number[] = [];
   const finished = { count: 0 };
   const ctx = { objects, queue, log };

@@ -1,9 +1,12 @@
 /** @file Dead letters and the next life of a failed job. */
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { test } from "node:test";
 import { DomainError } from "../../errors.ts";
 import { JobState } from "../../proto/radhical/v1/jobs.ts";
 import { OrphanLetter, UnitEvent, UnitEventKind } from "../../proto/radhical/v1/work.ts";
+import { provisionTopics } from "../../queue/kafka-provision.ts";
+import { openKafkaQueue } from "../../queue/kafka-queue.ts";
 import { createLogger } from "../log.ts";
 import { eventsTopic } from "../topics.ts";
 import { FollowedJobs } from "./follow.ts";
@@ -208,3 +211,31 @@ test("messages that belong to no job are kept whole and told of, once however of
     assert.deepEqual([Buffer.from(value), letter?.error !== ""], [unreadable, true]);
   }
 });
+
+const brokers = process.env.KAFKA_BROKERS?.split(",");
+if (brokers) {
+  test("on Kafka, several coordinators fail a job, replay it and keep what belongs to no job", async (t) => {
+    const prefix = `replay-${randomUUID().slice(0, 8)}`;
+    const address = { brokers, clientId: "replay" };
+    const specs = [
+      { name: UNIT_TOPIC, kind: "work" as const },
+      { name: eventsTopic(SERVICE), kind: "events" as const },
+    ];
+    await provisionTopics(address, specs, { prefix, partitions: 3 });
+    const broken = new Set([3, 17]);
+    const openQueue = () => openKafkaQueue({ ...address, prefix, sessionTimeoutMs: 6_000 });
+    const world = await startBroken(t, broken, { coordinators: 2, workers: 2, openQueue });
+    await world.queue.publish(UNIT_TOPIC, [{ key: "stranger", value: Buffer.from([255]) }]);
+    const failed = await endOf(world, await world.submit(30));
+    assert.deepEqual([failed.state, failed.reason], [FAILED, "2 of 30 things failed: Cannot find image 3"]);
+    const letters = async () => (await lettersOf(world, "")).map(({ jobId, unit, topic }) => [jobId, unit, topic]);
+    const ofNone = ["", 0, UNIT_TOPIC];
+    await until(async () => (await letters()).length === 3, "the letter of no job");
+    assert.deepEqual(await letters(), [[failed.id, 3, UNIT_TOPIC], [failed.id, 17, UNIT_TOPIC], ofNone]);
+    broken.clear();
+    await world.jobs.replayJob({ jobId: failed.id });
+    const ended = await endOf(world, failed);
+    assert.deepEqual([ended.state, ended.done, ended.life, world.finished.count], [SUCCEEDED, 30n, 1, 1]);
+    assert.deepEqual(await letters(), [ofNone]);
+  });
+}

@@ -2,9 +2,9 @@
 import { DomainError } from "../../errors.ts";
 import type { ObjectStore } from "../../objects/object-store.ts";
 import { type UnitEvent, UnitEventKind } from "../../proto/radhical/v1/work.ts";
-import type { Consumer, Delivery, Queue } from "../../queue/queue.ts";
+import type { Delivery, Queue } from "../../queue/queue.ts";
 import type { Codec } from "../documents.ts";
-import type { Part } from "../lifecycle.ts";
+import { type Part, startTogether } from "../lifecycle.ts";
 import type { Logger } from "../log.ts";
 import { eventsTopic } from "../topics.ts";
 import { cancellable } from "./cancellation.ts";
@@ -70,27 +70,19 @@ async function handleUnit<T>(ctx: WorkerContext, handler: UnitHandler<T>, delive
 
 /** Starts the consumers of a kind of unit; `group` is the service's name, or finer where members subscribe differently. */
 export async function startWorker<T>(ctx: WorkerContext, group: string, handler: UnitHandler<T>): Promise<Part> {
-  const consumers: Consumer[] = [];
+  const handle = (delivery: Delivery): Promise<void> =>
+    handleUnit(ctx, handler, delivery).catch((error: unknown) => {
+      // An expected failure becomes the job's reason; of a bug the caller is told nothing, and the log everything.
+      if (error instanceof DomainError || delivery.signal.aborted) throw error;
+      ctx.log.error({ err: error, topic: delivery.topic, headers: delivery.headers }, "bug in worker");
+      throw new Error("internal error", { cause: error });
+    });
+  const options = { topics: handler.topics, group, concurrency: 1, retries: RETRIES, handle };
+  // Together: on Kafka every join makes the whole group wait for its members' next heartbeats.
+  const consumers = await startTogether(Array.from({ length: handler.members }, () => ctx.queue.consume(options)));
   const stop = async (): Promise<void> => {
     await Promise.all(consumers.map((consumer) => consumer.stop()));
   };
-  try {
-    for (let member = 0; member < handler.members; member++) {
-      const handle = (delivery: Delivery): Promise<void> =>
-        handleUnit(ctx, handler, delivery).catch((error: unknown) => {
-          // An expected failure becomes the job's reason; of a bug the caller is told nothing, and the log everything.
-          if (error instanceof DomainError || delivery.signal.aborted) throw error;
-          ctx.log.error({ err: error, topic: delivery.topic, headers: delivery.headers }, "bug in worker");
-          throw new Error("internal error", { cause: error });
-        });
-      consumers.push(
-        await ctx.queue.consume({ topics: handler.topics, group, concurrency: 1, retries: RETRIES, handle }),
-      );
-    }
-  } catch (error) {
-    await stop();
-    throw error;
-  }
   const failed = Promise.race(consumers.map((consumer) => consumer.failed));
   return { name: `workers of ${handler.topics.join(", ")}`, failed, stop };
 }

@@ -19,8 +19,8 @@ const refusal = (reason: string, patterns: readonly RegExp[]) => (error: unknown
   return true;
 };
 
-const brokers = process.env.KAFKA_BROKERS?.split(",");
-if (brokers) provisionTests(brokers);
+const { KAFKA_BROKERS } = process.env;
+if (KAFKA_BROKERS) provisionTests(KAFKA_BROKERS.split(","));
 
 function provisionTests(brokers: readonly string[]): void {
   const address = { brokers, clientId: "provision" };

@@ -212,11 +212,11 @@ test("messages that belong to no job are kept whole and told of, once however of
   }
 });
 
-const brokers = process.env.KAFKA_BROKERS?.split(",");
-if (brokers) {
+const { KAFKA_BROKERS } = process.env;
+if (KAFKA_BROKERS) {
   test("on Kafka, several coordinators fail a job, replay it and keep what belongs to no job", async (t) => {
     const prefix = `replay-${randomUUID().slice(0, 8)}`;
-    const address = { brokers, clientId: "replay" };
+    const address = { brokers: KAFKA_BROKERS.split(","), clientId: "replay" };
     const specs = [
       { name: UNIT_TOPIC, kind: "work" as const },
       { name: eventsTopic(SERVICE), kind: "events" as const },

@@ -84,11 +84,12 @@ export async function cancelJob(jobs: Jobs, output: Output, jobId: string): Prom
 
 /** Lists work that was given up: of a job, or of all and of none. */
 export async function listDeadLetters(jobs: Jobs, output: Output, jobId: string | undefined): Promise<void> {
-  const { deadLetters } = await jobs.listDeadLetters({ jobId: jobId ?? "" });
+  const { deadLetters, hasMore } = await jobs.listDeadLetters({ jobId: jobId ?? "" });
   const lines = deadLetters.map((letter) => {
     const whose = letter.jobId === "" ? "no job" : `${letter.jobId} unit ${letter.unit}`;
     return `${whose}  ${timeOf(letter.at)}  ${letter.topic}, tried ${letter.attempts} times: ${letter.error}`;
   });
+  if (hasMore) output.note(`there are others; these are ${deadLetters.length} of them`);
   output.result(lines.length === 0 ? "no dead letters" : lines.join("\n"), deadLetters.map(letterValue));
 }
 

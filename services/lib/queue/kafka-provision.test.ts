@@ -89,6 +89,19 @@ function provisionTests(brokers: readonly string[]): void {
     assert.deepEqual(topics.map(({ partitions }) => partitions.length).sort(), [1, 5]);
   });
 
+  test("more replicas than there are brokers are refused by the setting's name, and nothing is made", async (t) => {
+    const prefix = unique("provision");
+    await assert.rejects(provision(prefix, { replication: 5 }), {
+      reason: "REPLICATION_INVALID",
+      message: /with 5 replicas: the cluster has fewer brokers; set KAFKA_REPLICATION/,
+    });
+    const admin = await openAdmin(t);
+    assert.deepEqual(
+      (await admin.listTopics()).filter((name) => name.startsWith(prefix)),
+      [],
+    );
+  });
+
   test("other replicas than asked for are a mismatch; left to the brokers they are not", async () => {
     const prefix = unique("provision");
     await provision(prefix);

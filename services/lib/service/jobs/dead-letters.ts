@@ -19,13 +19,15 @@ export async function putDeadUnit(objects: ObjectStore, job: Job, letter: DeadLe
   await objects.put(`${deadPrefix(job)}${letter.unit}`, encode(DeadLetter, letter), { ifAbsent: true });
 }
 
+/** Yields the units of a job that are dead in its present life, in no order. */
+export async function* listDeadUnits(objects: ObjectStore, job: Job): AsyncGenerator<DeadLetter> {
+  for await (const { key } of objects.list(deadPrefix(job))) yield readRecord(objects, DeadLetter, key);
+}
+
 /** Returns the units of a job that are dead in its present life, by number. */
 export async function findDeadUnits(objects: ObjectStore, job: Job): Promise<Map<number, DeadLetter>> {
   const dead = new Map<number, DeadLetter>();
-  for await (const { key } of objects.list(deadPrefix(job))) {
-    const letter = await readRecord(objects, DeadLetter, key);
-    dead.set(letter.unit, letter);
-  }
+  for await (const letter of listDeadUnits(objects, job)) dead.set(letter.unit, letter);
   return dead;
 }
 
@@ -37,7 +39,10 @@ export const endingOf = (headers: Delivery["headers"]) => ({
 });
 
 /** Keeps a dead letter that belongs to no job: nobody else will ask for it before its topic forgets it. */
-export async function putOrphan(objects: ObjectStore, { key, value, headers }: Delivery): Promise<void> {
+export async function putOrphan(
+  objects: ObjectStore,
+  { key, value, headers }: Pick<Delivery, "key" | "value" | "headers">,
+): Promise<void> {
   const sorted = Object.entries(headers).sort(([a], [b]) => (a < b ? -1 : 1));
   const id = contentId(key, value, JSON.stringify(sorted));
   const letter = DeadLetter.fromPartial({ ...endingOf(headers), key, at: new Date() });

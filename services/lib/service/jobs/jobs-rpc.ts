@@ -6,13 +6,26 @@ import { type DeadLetter, type Job, JobState, type JobsServiceImplementation } f
 import type { Message, Queue } from "../../queue/queue.ts";
 import { SERVICE_NAMES } from "../service-names.ts";
 import { eventsTopic } from "../topics.ts";
-import { findDeadUnits, listOrphans } from "./dead-letters.ts";
+import { listDeadUnits, listOrphans } from "./dead-letters.ts";
 import { getJob, isTerminal, jobEtag, listJobs, reviveJob, stateWord, updateJob } from "./job-store.ts";
 import { checkEvent, replayEvent } from "./units.ts";
 
 const POLL_MS = 150;
 
 const newestFirst = (a: Job, b: Job): number => (b.submittedAt?.getTime() ?? 0) - (a.submittedAt?.getTime() ?? 0);
+
+/** What fits a message, with the longest reasons there can be. */
+const MAX_LETTERS = 5_000;
+
+/** Those of no job come last. */
+const byJobAndUnit = (a: DeadLetter, b: DeadLetter): number =>
+  Number(a.jobId === "") - Number(b.jobId === "") || a.jobId.localeCompare(b.jobId) || a.unit - b.unit;
+
+async function* lettersOf(objects: ObjectStore, jobId: string): AsyncGenerator<DeadLetter> {
+  if (jobId !== "") return yield* listDeadUnits(objects, (await getJob(objects, SERVICE_NAMES, jobId)).job);
+  for await (const { job } of listJobs(objects)) yield* listDeadUnits(objects, job);
+  yield* listOrphans(objects);
+}
 
 const notFailed = ({ id, state }: Job): DomainError => {
   const message = `Cannot replay job "${id}": it is ${stateWord(state)}, and only a failed job has something to try again`;
@@ -53,16 +66,11 @@ export function jobsRpc(ctx: { readonly objects: ObjectStore; readonly queue: Qu
 
     listDeadLetters: async ({ jobId }) => {
       const deadLetters: DeadLetter[] = [];
-      const add = async (job: Job): Promise<void> => {
-        const dead = await findDeadUnits(ctx.objects, job);
-        deadLetters.push(...[...dead.values()].sort((a, b) => a.unit - b.unit));
-      };
-      if (jobId !== "") await add((await getJob(ctx.objects, SERVICE_NAMES, jobId)).job);
-      else {
-        for await (const { job } of listJobs(ctx.objects)) await add(job);
-        for await (const letter of listOrphans(ctx.objects)) deadLetters.push(letter);
+      for await (const letter of lettersOf(ctx.objects, jobId)) {
+        if (deadLetters.length === MAX_LETTERS) return { deadLetters: deadLetters.sort(byJobAndUnit), hasMore: true };
+        deadLetters.push(letter);
       }
-      return { deadLetters };
+      return { deadLetters: deadLetters.sort(byJobAndUnit), hasMore: false };
     },
 
     replayJob: async ({ jobId }) => {

@@ -3,15 +3,19 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test } from "node:test";
 import { DomainError } from "../../errors.ts";
-import { JobState } from "../../proto/radhical/v1/jobs.ts";
+import { JobState, JobsServiceDefinition } from "../../proto/radhical/v1/jobs.ts";
 import { OrphanLetter, UnitEvent, UnitEventKind } from "../../proto/radhical/v1/work.ts";
 import { provisionTopics } from "../../queue/kafka-provision.ts";
 import { openKafkaQueue } from "../../queue/kafka-queue.ts";
+import { connect } from "../client.ts";
 import { createLogger } from "../log.ts";
+import { startServer } from "../server.ts";
 import { eventsTopic } from "../topics.ts";
+import { putOrphan } from "./dead-letters.ts";
 import { FollowedJobs } from "./follow.ts";
 import { findJob, reviveJob } from "./job-store.ts";
 import {
+  afterTest,
   endOf,
   SERVICE,
   startWorld,
@@ -21,6 +25,7 @@ import {
   untilAborted,
   type World,
 } from "./jobs.fixture.ts";
+import { jobsRpc } from "./jobs-rpc.ts";
 import { deadEvent, eventMessage } from "./units.ts";
 
 const { JOB_STATE_SUCCEEDED: SUCCEEDED, JOB_STATE_FAILED: FAILED } = JobState;
@@ -210,6 +215,35 @@ test("messages that belong to no job are kept whole and told of, once however of
     const { value, letter } = OrphanLetter.decode(await world.objects.get(key));
     assert.deepEqual([Buffer.from(value), letter?.error !== ""], [unreadable, true]);
   }
+});
+
+test("of very many dead letters as many are told of as fit a message, and that there are more", async (t) => {
+  const world = await startWorld(t, await temporaryFolder(t));
+  const headers = { "dead-letter-error": "x".repeat(2_000), "dead-letter-topic": UNIT_TOPIC };
+  const delivery = { topic: UNIT_TOPIC, key: "k".repeat(500), value: new Uint8Array(0), headers };
+  await putOrphan(world.objects, delivery);
+  const kept = (await world.objects.list("dead-letters/")[Symbol.asyncIterator]().next()).value;
+  let count = 5_001;
+  const list = async function* (prefix: string) {
+    if (prefix === "dead-letters/") for (let i = 0; i < count; i++) yield kept!;
+  };
+  const ctx = { objects: { ...world.objects, list }, queue: world.queue };
+  const server = await startServer({
+    host: "127.0.0.1",
+    port: 0,
+    token: undefined,
+    log: createLogger("test", "silent"),
+    add: (added) => added.add(JobsServiceDefinition, jobsRpc(ctx)),
+  });
+  afterTest(t, () => server.stop());
+  const connection = connect(server.address, undefined);
+  afterTest(t, () => connection.close());
+  const ask = () => connection.client(JobsServiceDefinition).listDeadLetters({});
+  const many = await ask();
+  assert.deepEqual([many.deadLetters.length, many.hasMore], [5_000, true]);
+  count = 5_000;
+  const all = await ask();
+  assert.deepEqual([all.deadLetters.length, all.hasMore], [5_000, false]);
 });
 
 const { KAFKA_BROKERS } = process.env;

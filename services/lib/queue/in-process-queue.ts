@@ -95,6 +95,19 @@ const ledgerFailed = (cause: unknown): DomainError =>
     { cause },
   );
 
+/** Returns what takes the next message there is. Topics take turns, so that a long backlog in one does not hold up the others. */
+function taker(sources: readonly Source[]): () => { topic: string; claim: Claim } | undefined {
+  let turn = 0;
+  return () => {
+    for (let tried = 0; tried < sources.length; tried++) {
+      const source = sources[turn++ % sources.length]!;
+      const claim = source.backlog.take();
+      if (claim !== undefined) return { topic: source.name, claim };
+    }
+    return undefined;
+  };
+}
+
 function startMember(
   sources: readonly Source[],
   options: ConsumeOptions,
@@ -105,23 +118,13 @@ function startMember(
   const running = new Set<Promise<void>>();
   const stopping = new AbortController();
   const concurrency = options.concurrency ?? 1;
-  let turn = 0;
+  const take = taker(sources);
   let failuresInARow = 0;
   let giveUp: (error: Error) => void = () => undefined;
   const failed = new Promise<Error>((resolve) => {
     giveUp = resolve;
   });
   const stalls = watchForStalls(context.stallMs, giveUp, context.log);
-
-  const take = (): { topic: string; claim: Claim } | undefined => {
-    // Topics take turns, so that a long backlog in one does not hold up the others.
-    for (let tried = 0; tried < sources.length; tried++) {
-      const source = sources[turn++ % sources.length]!;
-      const claim = source.backlog.take();
-      if (claim !== undefined) return { topic: source.name, claim };
-    }
-    return undefined;
-  };
 
   const handle = async (topic: string, claim: Claim): Promise<void> => {
     const { message } = claim;

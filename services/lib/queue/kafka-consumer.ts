@@ -1,5 +1,5 @@
 /** @file One member of a Kafka consumer group: partitions side by side, messages of a partition one after the other. */
-import type { Admin, EachBatchPayload, KafkaMessage } from "kafkajs";
+import type { Admin, ConsumerConfig, EachBatchPayload, KafkaMessage } from "kafkajs";
 import { DomainError } from "../errors.ts";
 import { type DeliverContext, deliver, type InHand } from "./deliver.ts";
 import { createKafkaAttempts, encodeAttempt, type KafkaAttempts } from "./kafka-attempts.ts";
@@ -34,6 +34,16 @@ export interface KafkaMemberOptions {
   readonly context: DeliverContext;
 }
 
+const consumerOptions = (groupId: string, sessionTimeoutMs: number): ConsumerConfig => ({
+  groupId,
+  sessionTimeout: sessionTimeoutMs,
+  heartbeatInterval: Math.min(MAX_HEARTBEAT_MS, Math.floor(sessionTimeoutMs / 10)),
+  maxWaitTimeInMs: FETCH_WAIT_MS,
+  maxBytes: FETCH_BYTES,
+  maxBytesPerPartition: FETCH_PARTITION_BYTES,
+  allowAutoTopicCreation: false,
+});
+
 /**
  * Starts a member of the group and returns it once it has joined. Throws unavailable (QUEUE_UNAVAILABLE).
  * Offsets are committed one message at a time: the current one with its attempt before the handler starts, the next
@@ -42,15 +52,7 @@ export interface KafkaMemberOptions {
 export async function startKafkaMember(member: KafkaMemberOptions, options: ConsumeOptions): Promise<Consumer> {
   const { address, names, sessionTimeoutMs } = member;
   const groupId = names.of(options.group);
-  const consumer = createKafkaClient(address).consumer({
-    groupId,
-    sessionTimeout: sessionTimeoutMs,
-    heartbeatInterval: Math.min(MAX_HEARTBEAT_MS, Math.floor(sessionTimeoutMs / 10)),
-    maxWaitTimeInMs: FETCH_WAIT_MS,
-    maxBytes: FETCH_BYTES,
-    maxBytesPerPartition: FETCH_PARTITION_BYTES,
-    allowAutoTopicCreation: false,
-  });
+  const consumer = createKafkaClient(address).consumer(consumerOptions(groupId, sessionTimeoutMs));
   const attempts = createKafkaAttempts(member.admin, groupId);
   const membership = watchMembership(consumer, Math.floor(sessionTimeoutMs / 3), attempts.forget);
   const running = new Set<Promise<void>>();

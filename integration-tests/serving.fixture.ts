@@ -19,7 +19,8 @@ export interface Serving extends Running {
   readonly address: string;
 }
 
-const addressIn = (line: string): string | undefined => {
+/** Returns the address that a line of a log says its process listens on, or undefined. */
+export const addressIn = (line: string): string | undefined => {
   if (!line.startsWith("{")) return undefined;
   const entry: unknown = JSON.parse(line);
   if (typeof entry !== "object" || entry === null || !("msg" in entry) || entry.msg !== "listening") return undefined;

@@ -39,6 +39,11 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
   });
 }
 
+test("what parts leave behind does not keep their process", async () => {
+  const { lines, code } = await runChild("something is left behind", ["SIGTERM"]);
+  assert.deepEqual({ lines, code }, { lines: ["ready", ...IN_REVERSE, "ended"], code: 0 });
+});
+
 test("a part that fails to stop does not keep the others running", async () => {
   assert.deepEqual(await runChild("part fails to stop", ["SIGTERM"]), {
     lines: ["ready", ...IN_REVERSE, "ended"],

@@ -34,9 +34,12 @@ export function firstFailure(parts: readonly Part[]): Promise<Error> | undefined
 
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
+/** How long a process may go on for what its parts left behind. */
+const LINGER_MS = 500;
+
 /**
- * Returns when every part has stopped, after SIGINT, SIGTERM or the failure of a part (the exit code is 1 then).
- * A second signal, or `graceMs` without an end, forces the exit.
+ * Returns when every part has stopped, after SIGINT, SIGTERM or the failure of a part (the exit code is 1 then); the process ends soon
+ * after. A second signal, or `graceMs` without an end, forces the exit.
  */
 export async function runUntilSignal(parts: readonly Part[], log: Logger, graceMs: number): Promise<void> {
   const reason = await new Promise<NodeJS.Signals | Error>((resolve) => {
@@ -59,4 +62,10 @@ export async function runUntilSignal(parts: readonly Part[], log: Logger, graceM
   }, graceMs);
   timer.unref();
   await stopAll(parts, log);
+  clearTimeout(timer);
+  // kafkajs leaves a connection open that came to be while it was told to disconnect, as after the death of a broker.
+  setTimeout(() => {
+    log.warn({ resources: process.getActiveResourcesInfo() }, "ended although something was left behind");
+    process.exit();
+  }, LINGER_MS).unref();
 }

@@ -78,6 +78,26 @@ function kafkaTests(harness: QueueHarness): void {
     assert.equal(finished, 1);
   });
 
+  test("waits for a retry no longer than its session lasts", async (t) => {
+    const { queue, topic } = await openWithTopic(harness, t);
+    const { seen } = await watch(queue, topic, {
+      backoffMs: 2 * SESSION_TIMEOUT_MS,
+      handle: async () => {
+        if (seen.length === 1) throw new DomainError("unavailable", "OVERLOADED", "Cannot reach the store");
+      },
+    });
+    await queue.publish(topic, [message("a", "unlucky"), message("a", "next")]);
+    await until(() => seen.length >= 3, "the next message");
+    assert.deepEqual(
+      seen.map((delivery) => [textOf(delivery), delivery.attempt]),
+      [
+        ["unlucky", 1],
+        ["unlucky", 1],
+        ["next", 1],
+      ],
+    );
+  });
+
   test("gives a message in hand up when another member joins, and that is no death", async (t) => {
     const { queue, topic } = await openWithTopic(harness, t);
     const group = unique("group");

@@ -76,7 +76,7 @@ export async function openKafkaQueue(options: KafkaQueueOptions): Promise<Queue>
       onBrokers(`consume as group "${consumeOptions.group}"`, brokers, async () => {
         for (const topic of consumeOptions.topics) await requireTopic("consume from", topic);
         const sessionTimeoutMs = options.sessionTimeoutMs ?? DEFAULT_SESSION_TIMEOUT_MS;
-        const context = { publish: queue.publish, log };
+        const context = { publish: queue.publish, log, maxBackoffMs: Math.floor(sessionTimeoutMs / 3) };
         const setup = { address: options, admin, names, sessionTimeoutMs, stallMs: options.stallMs, context };
         const member = await startKafkaMember(setup, consumeOptions);
         members.add(member);

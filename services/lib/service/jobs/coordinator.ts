@@ -16,6 +16,7 @@ import { endingOf, putOrphan } from "./dead-letters.ts";
 import { FollowedJobs } from "./follow.ts";
 import type { FinishableJob, JobDefinition, Plan } from "./job-definition.ts";
 import { createJob, findJob, isTerminal, jobId, listJobs } from "./job-store.ts";
+import { readMessage, unreadable } from "./read-message.ts";
 import { checkEvent, deadEvent, UNIT_HEADERS } from "./units.ts";
 
 const RECHECK_MS = 10_000;
@@ -72,9 +73,7 @@ export async function startCoordinator(ctx: CoordinatorContext, options: Coordin
     concurrency: 4,
     retries: RETRIES,
     handle: (delivery) =>
-      delivery.topic === events
-        ? followed.onEvent(UnitEvent.decode(delivery.value), delivery.progress)
-        : onDeadLetter(delivery),
+      delivery.topic === events ? followed.onEvent(readEvent(delivery), delivery.progress) : onDeadLetter(delivery),
   });
 
   const start = async (id: string): Promise<void> => {
@@ -117,6 +116,12 @@ export async function startCoordinator(ctx: CoordinatorContext, options: Coordin
       return created?.job ?? (await knownJob(ctx.objects, service, request.requestId, bytes)) ?? job;
     },
   };
+}
+
+function readEvent(delivery: Delivery): UnitEvent {
+  const event = readMessage(UnitEvent, delivery);
+  if (isId(event.jobId)) return event;
+  throw unreadable(delivery, "it names no job");
 }
 
 /** Returns the unit that a message carries; undefined for a message that does not say so as ours do. */

@@ -8,6 +8,7 @@ import { type Part, startTogether } from "../lifecycle.ts";
 import type { Logger } from "../log.ts";
 import { eventsTopic } from "../topics.ts";
 import { cancellable } from "./cancellation.ts";
+import { readMessage, unreadable } from "./read-message.ts";
 import { eventMessage, UNIT_HEADERS } from "./units.ts";
 
 /** Some half a minute: a store or a broker that starts anew must not cost a job its units. */
@@ -46,11 +47,13 @@ async function tell(ctx: WorkerContext, { headers }: Delivery, event: Pick<UnitE
 }
 
 async function handleUnit<T>(ctx: WorkerContext, handler: UnitHandler<T>, delivery: Delivery): Promise<void> {
-  const outputKey = delivery.headers[UNIT_HEADERS.output] ?? "";
+  const task = readMessage(handler.codec, delivery);
+  const outputKey = delivery.headers[UNIT_HEADERS.output];
+  if (outputKey === undefined) throw unreadable(delivery, "its headers name no unit");
   if (!(await ctx.objects.head(outputKey))) {
     const job = { service: delivery.headers[UNIT_HEADERS.service] ?? "", id: delivery.headers[UNIT_HEADERS.job] ?? "" };
     const record = await cancellable(ctx.objects, job, delivery.signal, (signal) =>
-      handler.handle(handler.codec.decode(delivery.value), {
+      handler.handle(task, {
         signal,
         outputKey,
         headers: delivery.headers,

@@ -18,7 +18,7 @@ import {
 } from "./segment-cascade.fixture.ts";
 import { writeTissueImage } from "./segmented-image.fixture.ts";
 import { TOKEN } from "./serving.fixture.ts";
-import { unrulyQueue } from "./unruly-queue.fixture.ts";
+import { unruly } from "./unruly-queue.fixture.ts";
 
 const [WIDTH, HEIGHT] = [1230, 710];
 
@@ -32,14 +32,9 @@ async function start(t: TestContext, workers: number, unrulySeed?: number): Prom
     RADHICAL_LOG_LEVEL: "error",
     RADHICAL_WORKERS: String(workers),
   });
-  const definitions = ALL_SERVICES.map((definition) => ({
-    ...definition,
-    start: (...[platform, options]: Parameters<typeof definition.start>) =>
-      definition.start(
-        unrulySeed === undefined ? platform : { ...platform, queue: unrulyQueue(platform.queue, unrulySeed) },
-        options,
-      ),
-  }));
+  const definitions = ALL_SERVICES.map((definition) =>
+    unrulySeed === undefined ? definition : unruly(definition, unrulySeed),
+  );
   const running = await startServices(definitions, config, createLogger("test", "error"));
   t.after(() => running.stop());
   const services = await openServices(running.server.address, "", { RADHICAL_TOKEN: TOKEN });

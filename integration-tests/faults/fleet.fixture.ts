@@ -138,9 +138,17 @@ export interface Fleet {
   stop(): Promise<void>;
 }
 
-/** Starts a process for each name of a service; a service that is named twice is two processes. */
-export async function startFleet(t: TestContext, { env }: Deployment, names: readonly string[]): Promise<Fleet> {
-  const processes = await Promise.all(names.map((name) => supervise(t, { name, main: serviceMain(name), env })));
+/**
+ * Starts a process for each name of a service; a service that is named twice is two processes. `program` says what is run instead of the
+ * service's own `main`.
+ */
+export async function startFleet(
+  t: TestContext,
+  { env }: Deployment,
+  names: readonly string[],
+  program: (name: string) => Pick<Program, "main" | "args"> = (name) => ({ main: serviceMain(name) }),
+): Promise<Fleet> {
+  const processes = await Promise.all(names.map((name) => supervise(t, { name, env, ...program(name) })));
   await Promise.all(processes.map((process) => process.listening()));
   const addresses = processes.map(({ name, address }) => [`RADHICAL_${name.toUpperCase()}_ADDRESS`, address] as const);
   const clientEnv = { ...Object.fromEntries(addresses), RADHICAL_TOKEN: TOKEN };

@@ -8,6 +8,7 @@ import type { ObjectStore } from "../../services/lib/objects/object-store.ts";
 import { openS3Store } from "../../services/lib/objects/s3-store.ts";
 import { JobState } from "../../services/lib/proto/radhical/v1/jobs.ts";
 import type { Cascade } from "../../services/lib/proto/radhical/v1/segmentation.ts";
+import type { LevelThresholds } from "../../services/lib/proto/radhical/v1/tuning.ts";
 import { AssembleRecord, TileRecord } from "../../services/lib/proto/radhical/v1/work.ts";
 import { sha256 } from "../../services/lib/service/content-id.ts";
 import { listJobs } from "../../services/lib/service/jobs/job-store.ts";
@@ -24,7 +25,7 @@ import {
 import { writeTissueImage } from "../segmented-image.fixture.ts";
 import { type Fleet, startFleet, tail } from "./fleet.fixture.ts";
 
-const [WIDTH, HEIGHT] = [1900, 1400];
+const SIZE = { width: 1900, height: 1400 };
 /** What thresholds are chosen by. */
 const CORNER = { width: 1000, height: 600 };
 const TILE = 500;
@@ -56,7 +57,8 @@ export interface Reference {
 
 const INPUTS = ["images/", "models/", "model-files/"];
 
-async function readLeft(objects: ObjectStore): Promise<Left> {
+/** Reads what segmentations left in a store. */
+export async function readLeft(objects: ObjectStore): Promise<Left> {
   const hashes: Record<string, string> = {};
   const tiles: Record<string, unknown> = {};
   const images: unknown[] = [];
@@ -74,21 +76,24 @@ async function readLeft(objects: ObjectStore): Promise<Left> {
   return { hashes, tiles, images, states };
 }
 
-/** Segments an image in this process, with nobody to disturb it. */
-export async function segmentUndisturbed(t: TestContext): Promise<Reference> {
+/** Segments an image in this process, with nobody to disturb it; by thresholds that suit it, unless they are given. */
+export async function segmentUndisturbed(
+  t: TestContext,
+  size = SIZE,
+  thresholds?: LevelThresholds[],
+): Promise<Reference> {
   const folder = await temporaryFolder(t);
   const objectsFolder = `${folder}/objects`;
   const services = await openServices(undefined, objectsFolder, {});
   t.after(() => services.close());
-  const path = await writeTissueImage(folder, "tissue", WIDTH, HEIGHT);
+  const path = await writeTissueImage(folder, "tissue", size.width, size.height);
   const input = await importCascade(services, path);
-  const cascade = cascadeOf(input.models, await thresholdsFor(services, input, CORNER), TILE);
+  const cascade = cascadeOf(input.models, thresholds ?? (await thresholdsFor(services, input, CORNER)), TILE);
   const segmented = await segmentCascade(t, services, input.imageId, cascade);
   await services.close();
   const objects = await openFolderStore(objectsFolder);
   t.after(() => objects.close());
   const left = await readLeft(objects);
-  assert.equal(Object.keys(left.tiles).length, TILES);
   assert.deepEqual(left.states, []);
   return {
     imageId: input.imageId,
@@ -110,7 +115,12 @@ export interface Disturbed {
   /** Resolves when the job has come so far: `step` of STEPS objects are stored. Fails if it is over before. */
   reached(step: number): Promise<void>;
   /** Waits for the end of the job and of every process, and compares with the undisturbed one. */
-  endsAsUndisturbed(): Promise<void>;
+  endsAsUndisturbed(options?: {
+    /** What is to be done before the processes end. */
+    readonly before?: () => Promise<void>;
+    /** Messages that are to be dead letters. */
+    readonly deadLetters?: number;
+  }): Promise<void>;
 }
 
 export const CASCADE_PROCESSES = ["segmentation", "inference", "inference"];
@@ -124,6 +134,7 @@ export async function segmentDisturbed(
 ): Promise<Disturbed> {
   const objects = await openS3Store(deployment.bucket);
   t.after(() => objects.close());
+  assert.equal(Object.keys(reference.left.tiles).length, TILES);
   await reference.copyInputs(objects);
   const fleet = await start(CASCADE_PROCESSES);
   let isOver = false;
@@ -141,8 +152,9 @@ export async function segmentDisturbed(
         await sleep(10);
       }
     },
-    endsAsUndisturbed: async () => {
+    endsAsUndisturbed: async ({ before, deadLetters = 0 } = {}) => {
       const segmented = await work.catch((error: unknown) => assert.fail(`${error}\n${logs()}`));
+      await before?.();
       await fleet.stop();
       assert.deepEqual(segmented, reference.segmented);
       assert.deepEqual(await readLeft(objects), reference.left);
@@ -156,17 +168,17 @@ export async function segmentDisturbed(
         };
         assert.deepEqual({ state, done, total, deadUnits }, expected);
       }
-      checkLogs(fleet);
+      checkLogs(fleet, deadLetters);
     },
   };
 }
 
-/** Nothing became a dead letter, and nobody ran into a bug. */
-export function checkLogs({ processes }: Fleet): void {
-  for (const { name, log } of processes) {
-    const bad = log.filter(({ msg }) => msg === "dead letter" || msg.startsWith("bug in"));
-    assert.deepEqual(bad, [], name);
-  }
+/** So many messages became dead letters, and nobody ran into a bug. */
+export function checkLogs({ processes }: Fleet, deadLetters: number): void {
+  const lines = processes.flatMap(({ log }) => log);
+  const [letters, bugs] = [/^dead letter$/, /^bug in/].map((wanted) => lines.filter(({ msg }) => wanted.test(msg)));
+  assert.deepEqual(bugs, []);
+  assert.equal(letters?.length, deadLetters, letters?.map(({ text }) => text).join("\n"));
 }
 
 async function stepsDone(objects: ObjectStore): Promise<number> {

@@ -163,3 +163,11 @@ export async function startFleet(
     },
   };
 }
+
+/** So many messages became dead letters, and nobody ran into a bug. */
+export function checkLogs({ processes }: Fleet, deadLetters: number): void {
+  const lines = processes.flatMap(({ log }) => log);
+  const [letters, bugs] = [/^dead letter$/, /^bug in/].map((wanted) => lines.filter(({ msg }) => wanted.test(msg)));
+  assert.deepEqual(bugs, []);
+  assert.equal(letters?.length, deadLetters, letters?.map(({ text }) => text).join("\n"));
+}

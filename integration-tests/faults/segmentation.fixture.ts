@@ -23,7 +23,8 @@ import {
   thresholdsFor,
 } from "../segment-cascade.fixture.ts";
 import { writeTissueImage } from "../segmented-image.fixture.ts";
-import { type Fleet, startFleet, tail } from "./fleet.fixture.ts";
+import { copyBelow } from "../stores.fixture.ts";
+import { checkLogs, type Fleet, startFleet, tail } from "./fleet.fixture.ts";
 
 const SIZE = { width: 1900, height: 1400 };
 /** What thresholds are chosen by. */
@@ -100,11 +101,7 @@ export async function segmentUndisturbed(
     cascade,
     segmented,
     left,
-    copyInputs: async (to) => {
-      for (const prefix of INPUTS) {
-        for await (const { key } of objects.list(prefix)) await to.put(key, await objects.get(key), { ifAbsent: true });
-      }
-    },
+    copyInputs: (to) => copyBelow(objects, to, INPUTS),
   };
 }
 
@@ -171,14 +168,6 @@ export async function segmentDisturbed(
       checkLogs(fleet, deadLetters);
     },
   };
-}
-
-/** So many messages became dead letters, and nobody ran into a bug. */
-export function checkLogs({ processes }: Fleet, deadLetters: number): void {
-  const lines = processes.flatMap(({ log }) => log);
-  const [letters, bugs] = [/^dead letter$/, /^bug in/].map((wanted) => lines.filter(({ msg }) => wanted.test(msg)));
-  assert.deepEqual(bugs, []);
-  assert.equal(letters?.length, deadLetters, letters?.map(({ text }) => text).join("\n"));
 }
 
 async function stepsDone(objects: ObjectStore): Promise<number> {

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { openServices, type Services } from "../../services/cli/services.ts";
 import type { Deployment } from "../deployment.fixture.ts";
 import { type Running, serviceMain, start, temporaryFolder } from "../radhical-command.fixture.ts";
-import { addressIn, TOKEN } from "../serving.fixture.ts";
+import { addressIn, healthOf, TOKEN } from "../serving.fixture.ts";
 
 const RESTART_MS = 200;
 const START_LIMIT_MS = 60_000;
@@ -98,8 +98,11 @@ export async function supervise(t: TestContext, { name, main, args = [], env }: 
   });
   const listening = async (): Promise<void> => {
     const endMs = Date.now() + START_LIMIT_MS;
-    // A start that fails is followed by another.
-    while (!(await Promise.race([isListening.then(() => true), sleep(RESTART_MS).then(() => false)]))) {
+    for (;;) {
+      // A start that fails is followed by another.
+      const isHeard = await Promise.race([isListening.then(() => true), sleep(RESTART_MS).then(() => false)]);
+      // What it said may have been said by one that was killed since; and one that answers has its signals in hand.
+      if (isHeard && (await healthOf(t, address)().catch(() => false))) return;
       if (Date.now() > endMs) assert.fail(`${name} does not listen:\n${tail(log)}`);
     }
   };

@@ -14,9 +14,6 @@ import { buildSmall, extractSmall, smallCohort, smallTraining, splitSmall, train
 export const TRAINING = smallTraining(1200);
 const COHORT = { images: 7, size: 200, reductions: [1, 2] };
 
-/** docs/faults.md, open: a network that trains beside another in one process may differ from one that trains alone. */
-const ONE_WORKER = { RADHICAL_WORKERS: "1" };
-
 /** What the steps have made, and from what. */
 export interface Steps {
   readonly extract: ExtractRequest;
@@ -30,7 +27,7 @@ export interface Steps {
 /** Runs the steps in this process, with nobody to disturb them. */
 export async function runUndisturbed(t: TestContext): Promise<Steps> {
   const folder = await temporaryFolder(t);
-  const services: Services = await openServices(undefined, join(folder, "objects"), ONE_WORKER);
+  const services: Services = await openServices(undefined, join(folder, "objects"), {});
   t.after(() => services.close());
   const extract = await smallCohort(services, join(folder, "cohort"), COHORT);
   const patchSetId = await extractSmall(services, extract);

@@ -82,7 +82,13 @@ async function cascadeTile(
   const next = plan.levels[place + 1];
   const spent = task.seconds + seconds;
   if (next && countOpen(stored.state) > 0) {
-    await ctx.objects.put(stateKey(task, task.level), encodeTileState(stored), { ifAbsent: true });
+    const key = stateKey(task, task.level);
+    await ctx.objects.put(key, encodeTileState(stored), { ifAbsent: true });
+    // Another has finished the tile while this worker stood still: the job may have removed its states already, and nobody asks again.
+    if (await ctx.objects.head(unit.outputKey)) {
+      await ctx.objects.delete(key);
+      return undefined;
+    }
     const value = encode(LevelTask, {
       work: { $case: "cascade", value: { ...task, level: next.level, seconds: spent } },
     });

@@ -5,6 +5,7 @@ import { DomainError } from "../../errors.ts";
 import { JobState } from "../../proto/radhical/v1/jobs.ts";
 import { listJobs } from "./job-store.ts";
 import { endOf, outputKey, startWorld, temporaryFolder, type World, watchToEnd } from "./jobs.fixture.ts";
+import type { UnitContext } from "./worker.ts";
 
 const { JOB_STATE_SUCCEEDED: SUCCEEDED, JOB_STATE_FAILED: FAILED, JOB_STATE_QUEUED: QUEUED } = JobState;
 
@@ -85,6 +86,16 @@ test("a bug in a worker fails the job and tells the caller nothing of it", async
   const world = await startWorld(t, await temporaryFolder(t), { handle });
   const job = await endOf(world, await world.submit(1));
   assert.deepEqual([job.state, job.reason], [FAILED, "1 of 1 things failed: internal error"]);
+});
+
+test("a unit that fails while another worker finishes it is done", async (t) => {
+  const handle = async (n: number, unit: UnitContext): Promise<void> => {
+    await world.objects.put(unit.outputKey, Buffer.from("of another"));
+    await refuse(`what unit ${n} reads is gone`);
+  };
+  const world: World = await startWorld(t, await temporaryFolder(t), { handle });
+  const job = await endOf(world, await world.submit(2));
+  assert.deepEqual([job.state, job.done, job.deadUnits], [SUCCEEDED, 2n, 0n]);
 });
 
 test("what was unavailable is tried again", async (t) => {

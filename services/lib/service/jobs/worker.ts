@@ -50,25 +50,41 @@ async function handleUnit<T>(ctx: WorkerContext, handler: UnitHandler<T>, delive
   const task = readMessage(handler.codec, delivery);
   const outputKey = delivery.headers[UNIT_HEADERS.output];
   if (outputKey === undefined) throw unreadable(delivery, "its headers name no unit");
-  if (!(await ctx.objects.head(outputKey))) {
-    const job = { service: delivery.headers[UNIT_HEADERS.service] ?? "", id: delivery.headers[UNIT_HEADERS.job] ?? "" };
-    const record = await cancellable(ctx.objects, job, delivery.signal, (signal) =>
-      handler.handle(task, {
-        signal,
-        outputKey,
-        headers: delivery.headers,
-        progress: async ({ amount, detail, saved } = {}) => {
-          await delivery.progress(saved ? { saved } : {});
-          if (amount === undefined && detail === undefined) return;
-          const kind = UnitEventKind.UNIT_EVENT_KIND_PROGRESS;
-          await tell(ctx, delivery, { kind, amount: BigInt(amount ?? 0), detail: detail ?? "" });
-        },
-      }),
-    );
-    if (!record) return;
-    await ctx.objects.put(outputKey, record, { ifAbsent: true });
+  const isDone = async (): Promise<boolean> => (await ctx.objects.head(outputKey)) !== undefined;
+  if (!(await isDone())) {
+    try {
+      const record = await compute(ctx, handler, { task, outputKey }, delivery);
+      if (!record) return;
+      await ctx.objects.put(outputKey, record, { ifAbsent: true });
+    } catch (error) {
+      // Another may have finished the unit, and its job removed what this one was about to read.
+      if (delivery.signal.aborted || !(await isDone().catch(() => false))) throw error;
+    }
   }
   await tell(ctx, delivery, { kind: UnitEventKind.UNIT_EVENT_KIND_DONE });
+}
+
+/** Returns the unit's record; undefined if another message carries it on, or nobody wants it any more. */
+function compute<T>(
+  ctx: WorkerContext,
+  handler: UnitHandler<T>,
+  { task, outputKey }: { readonly task: T; readonly outputKey: string },
+  delivery: Delivery,
+): Promise<Uint8Array | undefined> {
+  const job = { service: delivery.headers[UNIT_HEADERS.service] ?? "", id: delivery.headers[UNIT_HEADERS.job] ?? "" };
+  return cancellable(ctx.objects, job, delivery.signal, (signal) =>
+    handler.handle(task, {
+      signal,
+      outputKey,
+      headers: delivery.headers,
+      progress: async ({ amount, detail, saved } = {}) => {
+        await delivery.progress(saved ? { saved } : {});
+        if (amount === undefined && detail === undefined) return;
+        const kind = UnitEventKind.UNIT_EVENT_KIND_PROGRESS;
+        await tell(ctx, delivery, { kind, amount: BigInt(amount ?? 0), detail: detail ?? "" });
+      },
+    }),
+  );
 }
 
 /** Starts the consumers of a kind of unit; `group` is the service's name, or finer where members subscribe differently. */

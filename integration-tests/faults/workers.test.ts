@@ -1,4 +1,5 @@
 /** @file Processes that die or stop in the middle of a segmentation: the result is the same bytes. */
+import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createRandom } from "../../services/lib/method/random.ts";
@@ -15,16 +16,15 @@ if (servers) {
   test(`processes that die in the middle of a segmentation (seed ${SEED})`, async (t) => {
     const reference = await segmentUndisturbed(t);
     const random = createRandom("faults", SEED);
+    const pick = <T>(choices: readonly T[]): T => choices[random.int(choices.length)] ?? assert.fail("no choice");
     const between = (from: number, to: number): number => Math.floor(from + random.next() * (to - from));
 
     await t.test("an inference worker is killed", async (t) => {
       const run = await segmentDisturbed(t, reference, await provisionDeployment(t, servers, SETTINGS));
-      const workers = run.fleet.of("inference");
       for (const step of [between(1, STEPS / 3), between(STEPS / 3, 0.7 * STEPS)]) {
         await run.reached(step);
-        const victim = workers[random.int(workers.length)];
         t.diagnostic(`killed at step ${step}`);
-        victim?.signal("SIGKILL");
+        pick(run.fleet.of("inference")).signal("SIGKILL");
       }
       await run.endsAsUndisturbed();
     });
@@ -40,17 +40,30 @@ if (servers) {
       await run.endsAsUndisturbed();
     });
 
-    await t.test("an inference worker is paused for longer than its session", async (t) => {
-      const run = await segmentDisturbed(t, reference, await provisionDeployment(t, servers, SETTINGS));
-      const workers = run.fleet.of("inference");
-      const step = between(1, STEPS / 2);
-      await run.reached(step);
-      const victim = workers[random.int(workers.length)];
-      t.diagnostic(`paused at step ${step}`);
-      victim?.signal("SIGSTOP");
-      await sleep(1.5 * SESSION_TIMEOUT_MS);
-      victim?.signal("SIGCONT");
-      await run.endsAsUndisturbed();
-    });
+    for (const [until, goesOn] of [
+      ["for longer than its session", () => sleep(1.5 * SESSION_TIMEOUT_MS)],
+      ["until the job is over", undefined],
+    ] as const) {
+      await t.test(`an inference worker is paused ${until}`, async (t) => {
+        const run = await segmentDisturbed(t, reference, await provisionDeployment(t, servers, SETTINGS));
+        const step = between(1, STEPS / 2);
+        await run.reached(step);
+        const victim = pick(run.fleet.of("inference"));
+        t.diagnostic(`paused at step ${step}`);
+        victim.signal("SIGSTOP");
+        await goesOn?.();
+        if (goesOn) victim.signal("SIGCONT");
+        await run.endsAsUndisturbed({
+          before: async () => {
+            if (goesOn) return;
+            const before = victim.log.length;
+            victim.signal("SIGCONT");
+            // It finds that it has been expelled when it has done what it had in hand.
+            while (!victim.log.slice(before).some(({ msg }) => msg.includes("re-joining"))) await sleep(50);
+            await sleep(2000);
+          },
+        });
+      });
+    }
   });
 }

@@ -25,6 +25,8 @@ import {
   TILES,
 } from "./segmentation.fixture.ts";
 
+/** A fault that work does not survive may leave it waiting for ever. */
+const LIMIT = { timeout: 150_000 };
 const SEED = process.env.FAULTS_SEED ?? "1";
 const SETTINGS = { KAFKA_SESSION_TIMEOUT_MS: "6000" };
 const UNRULY = fileURLToPath(new URL("./unruly-service.child.js", import.meta.url));
@@ -49,7 +51,7 @@ if (servers) {
     const reference = await segmentUndisturbed(t);
     const random = createRandom("faulty delivery", SEED);
 
-    await t.test("every message twice", async (t) => {
+    await t.test("every message twice", LIMIT, async (t) => {
       const deployment = await provisionDeployment(t, servers, SETTINGS);
       const again = await republish(t, deployment, TOPICS, () => 0);
       const run = await segmentDisturbed(t, reference, deployment);
@@ -58,7 +60,7 @@ if (servers) {
       assert.ok(again.count > STEPS);
     });
 
-    await t.test("messages in any order, some late a second time", async (t) => {
+    await t.test("messages in any order, some late a second time", LIMIT, async (t) => {
       const deployment = await provisionDeployment(t, servers, SETTINGS);
       const again = await republish(t, deployment, TOPICS, () => LATEST_MS * random.next());
       const run = await segmentDisturbed(t, reference, deployment, (names) =>
@@ -68,7 +70,7 @@ if (servers) {
       assert.ok(again.count > STEPS);
     });
 
-    await t.test("messages that nobody can read among good ones", async (t) => {
+    await t.test("messages that nobody can read among good ones", LIMIT, async (t) => {
       const deployment = await provisionDeployment(t, servers, SETTINGS);
       const queue = await openQueue(t, deployment);
       const poison = (headers = {}) => ({ key: `poison-${random.int(1000)}`, value: randomBytes(200), headers });
@@ -89,7 +91,7 @@ if (servers) {
       await run.endsAsUndisturbed({ deadLetters: poisons });
     });
 
-    await t.test("tiles whose image is gone, beside tiles of one that is there", async (t) => {
+    await t.test("tiles whose image is gone, beside tiles of one that is there", LIMIT, async (t) => {
       const small = await segmentUndisturbed(t, SMALL, reference.cascade.thresholds);
       const deployment = await provisionDeployment(t, servers, SETTINGS);
       const objects = await openS3Store(deployment.bucket);

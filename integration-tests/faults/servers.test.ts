@@ -8,6 +8,8 @@ import { startOwnServers } from "./local-servers.fixture.ts";
 import { startS3Proxy, type Weather } from "./s3-proxy.fixture.ts";
 import { STEPS, segmentDisturbed, segmentUndisturbed } from "./segmentation.fixture.ts";
 
+/** A fault that work does not survive may leave it waiting for ever. */
+const LIMIT = { timeout: 150_000 };
 const SEED = process.env.FAULTS_SEED ?? "1";
 const SETTINGS = { KAFKA_SESSION_TIMEOUT_MS: "6000" };
 
@@ -18,7 +20,7 @@ if (serversFromEnvironment()) {
     const random = createRandom("faulty servers", SEED);
     const between = (from: number, to: number): number => Math.floor(from + random.next() * (to - from));
 
-    await t.test("the broker is killed", async (t) => {
+    await t.test("the broker is killed", LIMIT, async (t) => {
       const run = await segmentDisturbed(t, reference, await provisionDeployment(t, servers, SETTINGS));
       const step = between(1, STEPS / 2);
       await run.reached(step);
@@ -27,7 +29,7 @@ if (serversFromEnvironment()) {
       await run.endsAsUndisturbed();
     });
 
-    await t.test("the S3 server is killed", async (t) => {
+    await t.test("the S3 server is killed", LIMIT, async (t) => {
       const run = await segmentDisturbed(t, reference, await provisionDeployment(t, servers, SETTINGS));
       const step = between(1, STEPS / 2);
       await run.reached(step);
@@ -41,7 +43,7 @@ if (serversFromEnvironment()) {
       ["cut", 2000],
       ["silent", 8000],
     ] satisfies [Weather, number][]) {
-      await t.test(`the S3 server is ${weather} for a while`, async (t) => {
+      await t.test(`the S3 server is ${weather} for a while`, LIMIT, async (t) => {
         const proxy = await startS3Proxy(t, servers.endpoint);
         const settings = { ...SETTINGS, S3_ENDPOINT: proxy.endpoint };
         const run = await segmentDisturbed(t, reference, await provisionDeployment(t, servers, settings));

@@ -19,6 +19,8 @@ import { copyBelow, hashesOf } from "../stores.fixture.ts";
 import { checkLogs, startFleet } from "./fleet.fixture.ts";
 import { databasesIn, runUndisturbed, type Steps, TRAINING } from "./steps.fixture.ts";
 
+/** A fault that work does not survive may leave it waiting for ever. */
+const LIMIT = { timeout: 150_000 };
 const SEED = process.env.FAULTS_SEED ?? "1";
 const SETTINGS = { KAFKA_SESSION_TIMEOUT_MS: "6000" };
 const run = promisify(execFile);
@@ -83,7 +85,7 @@ if (servers) {
     const steps = await runUndisturbed(t);
     const random = createRandom("faulty steps", SEED);
 
-    await t.test("extraction workers are killed", async (t) => {
+    await t.test("extraction workers are killed", LIMIT, async (t) => {
       const deployment = await provisionDeployment(t, servers, SETTINGS);
       const objects = await bucketWith(t, deployment, steps, ["images/", "cohorts/"]);
       const fleet = await startFleet(t, deployment, ["extraction", "extraction"]);
@@ -102,7 +104,7 @@ if (servers) {
       checkLogs(fleet, 0);
     });
 
-    await t.test("training workers are killed", async (t) => {
+    await t.test("training workers are killed", LIMIT, async (t) => {
       const deployment = await provisionDeployment(t, servers, SETTINGS);
       const objects = await bucketWith(t, deployment, steps, ["database-sets/", "databases/", "splits/"]);
       const fleet = await startFleet(t, deployment, ["training", "training"]);
@@ -127,7 +129,7 @@ if (servers) {
       checkLogs(fleet, 0);
     });
 
-    await t.test("the disk of a worker is full", async (t) => {
+    await t.test("the disk of a worker is full", LIMIT, async (t) => {
       const deployment = await provisionDeployment(t, servers, SETTINGS);
       const objects = await bucketWith(t, deployment, steps, [
         "cohorts/",

@@ -20,23 +20,19 @@ if (serversFromEnvironment()) {
     const random = createRandom("faulty servers", SEED);
     const between = (from: number, to: number): number => Math.floor(from + random.next() * (to - from));
 
-    await t.test("the broker is killed", LIMIT, async (t) => {
-      const run = await segmentDisturbed(t, reference, await provisionDeployment(t, servers, SETTINGS));
-      const step = between(1, STEPS / 2);
-      await run.reached(step);
-      t.diagnostic(`killed at step ${step}`);
-      await servers.restart("kafka");
-      await run.endsAsUndisturbed();
-    });
-
-    await t.test("the S3 server is killed", LIMIT, async (t) => {
-      const run = await segmentDisturbed(t, reference, await provisionDeployment(t, servers, SETTINGS));
-      const step = between(1, STEPS / 2);
-      await run.reached(step);
-      t.diagnostic(`killed at step ${step}`);
-      await servers.restart("minio");
-      await run.endsAsUndisturbed();
-    });
+    for (const [name, what] of [
+      ["kafka", "the broker"],
+      ["minio", "the S3 server"],
+    ] as const) {
+      await t.test(`${what} is killed`, LIMIT, async (t) => {
+        const run = await segmentDisturbed(t, reference, await provisionDeployment(t, servers, SETTINGS));
+        const step = between(1, STEPS / 2);
+        await run.reached(step);
+        t.diagnostic(`killed at step ${step}`);
+        await servers.restart(name);
+        await run.endsAsUndisturbed();
+      });
+    }
 
     for (const [weather, lastsMs] of [
       ["busy", 4000],

@@ -51,7 +51,7 @@ export const buildJobs = (ctx: BuildContext): JobDefinition<BuildRequest> => ({
     const { sampling, cohortId } = await readDocument(ctx.objects, PATCH_SET, patchSetId);
     const { mpp } = await readDocument(ctx.objects, COHORT, cohortId);
     const records: BuildRecord[] = [];
-    for (const { outputKey } of units) {
+    for await (const { outputKey } of units) {
       records.push(await readRecord(ctx.objects, BuildRecord, outputKey));
       await progress();
     }

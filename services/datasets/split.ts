@@ -55,13 +55,12 @@ export const splitJobs = (ctx: SplitContext): JobDefinition<SplitRequest> => ({
   },
   finish: async (request, id, units) => {
     const { split } = await splitOf(ctx, request);
-    const files = units.flatMap((unit) => {
-      const { level, fold, trainKey, testKey } = ListTask.decode(unit.message);
-      return [
-        { path: `level-${level}/train_w32_${fold?.fold}.txt`, key: trainKey },
-        { path: `level-${level}/test_w32_${fold?.fold}.txt`, key: testKey },
-      ];
-    });
+    const files: SplitDocument["files"] = [];
+    for await (const { message } of units) {
+      const { level, fold, trainKey, testKey } = ListTask.decode(message);
+      files.push({ path: `level-${level}/train_w32_${fold?.fold}.txt`, key: trainKey });
+      files.push({ path: `level-${level}/test_w32_${fold?.fold}.txt`, key: testKey });
+    }
     await createDocument(ctx.objects, SPLIT, id, { ...split, files });
     return undefined;
   },

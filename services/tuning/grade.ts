@@ -43,7 +43,7 @@ export const gradeJobs = (ctx: GradeContext): JobDefinition<GradeRequest> => ({
   },
   finish: async (_request, id, units, progress) => {
     const images: ImageGrades[] = [];
-    for (const { outputKey } of units) {
+    for await (const { outputKey } of units) {
       // What gradeUnit wrote, read back by the same version or one that knows its fields.
       images.push(JSON.parse((await readRecord(ctx.objects, GradeRecord, outputKey)).json) as ImageGrades);
       await progress();

@@ -2,7 +2,7 @@
 import { DomainError, invalid } from "../../errors.ts";
 import type { ObjectStore } from "../../objects/object-store.ts";
 import { DeadLetter, Job, JobState } from "../../proto/radhical/v1/jobs.ts";
-import { UnitEvent } from "../../proto/radhical/v1/work.ts";
+import { type PlannedUnit, UnitEvent } from "../../proto/radhical/v1/work.ts";
 import { type Delivery, deadLetterTopic, type Queue } from "../../queue/queue.ts";
 import { checkSizes } from "../../queue/rules.ts";
 import { isId, sha256 } from "../content-id.ts";
@@ -14,7 +14,7 @@ import { eventsTopic } from "../topics.ts";
 import { SOFTWARE_VERSION } from "../version.ts";
 import { endingOf, putOrphan } from "./dead-letters.ts";
 import { FollowedJobs } from "./follow.ts";
-import type { FinishableJob, JobDefinition, Plan } from "./job-definition.ts";
+import type { FinishableJob, JobDefinition } from "./job-definition.ts";
 import { createJob, findJob, isTerminal, jobId, listJobs } from "./job-store.ts";
 import { readMessage, unreadable } from "./read-message.ts";
 import { checkEvent, deadEvent, UNIT_HEADERS } from "./units.ts";
@@ -107,11 +107,9 @@ export async function startCoordinator(ctx: CoordinatorContext, options: Coordin
         if (isWaiting && !isTerminal(known)) await start(known.id);
         return known;
       }
-      const plan = await definition.plan(request);
-      // A job that cannot be published must not come to be.
-      for (const { topic, key, message } of plan.units) checkSizes(topic, [{ key, value: message }]);
-      const job = newJob(service, definition, request.requestId, bytes, plan, submittedBy);
-      const created = await createJob(ctx.objects, job, { units: [...plan.units], request: bytes });
+      const { resultId, units } = await definition.plan(request);
+      const job = newJob(service, definition, request.requestId, bytes, resultId, submittedBy);
+      const created = await createJob(ctx.objects, job, { units: publishable(units), request: bytes });
       if (created) await start(job.id);
       return created?.job ?? (await knownJob(ctx.objects, service, request.requestId, bytes)) ?? job;
     },
@@ -135,6 +133,14 @@ function ownerOf({ headers }: Delivery) {
 
 const isCount = (value: number | undefined): value is number =>
   value !== undefined && Number.isInteger(value) && value >= 0 && value < 2 ** 31;
+
+/** Yields units that can be published; throws at one that cannot: its job must not come to be. */
+function* publishable(units: Iterable<PlannedUnit>): Generator<PlannedUnit> {
+  for (const unit of units) {
+    checkSizes(unit.topic, [{ key: unit.key, value: unit.message }]);
+    yield unit;
+  }
+}
 
 function startRechecks(followed: FollowedJobs, everyMs: number): { readonly stop: () => Promise<void> } {
   let running: Promise<void> | undefined;
@@ -168,7 +174,7 @@ function newJob(
   definition: Pick<JobDefinition<unknown>, "kind" | "unit">,
   requestId: string,
   bytes: Uint8Array,
-  plan: Plan,
+  resultId: string,
   submittedBy: string,
 ): Job {
   const now = new Date();
@@ -179,12 +185,11 @@ function newJob(
     requestId,
     requestSha256: sha256(bytes),
     state: JobState.JOB_STATE_QUEUED,
-    total: plan.units.reduce((sum, unit) => sum + unit.amount, 0n),
     unit: definition.unit,
     submittedBy,
     submittedAt: now,
     updatedAt: now,
     softwareVersion: SOFTWARE_VERSION,
-    resultId: plan.resultId,
+    resultId,
   });
 }

@@ -2,13 +2,15 @@
 import { DomainError } from "../../errors.ts";
 import type { ObjectStore } from "../../objects/object-store.ts";
 import { type Job, JobState } from "../../proto/radhical/v1/jobs.ts";
-import { type JobPlan, type UnitEvent, UnitEventKind } from "../../proto/radhical/v1/work.ts";
+import { type UnitEvent, UnitEventKind } from "../../proto/radhical/v1/work.ts";
 import type { Queue } from "../../queue/queue.ts";
 import type { Logger } from "../log.ts";
 import { findDeadUnits, putDeadUnit } from "./dead-letters.ts";
 import type { FinishableJob } from "./job-definition.ts";
 import { findJob, isTerminal, readPlan, type StoredJob, updateJob } from "./job-store.ts";
+import type { StoredPlan } from "./plan-store.ts";
 import { UnitProgress } from "./unit-progress.ts";
+import { UnitTable } from "./unit-table.ts";
 import { findDoneUnits, publishUnits } from "./units.ts";
 
 const SAVE_EVERY_MS = 500;
@@ -27,7 +29,8 @@ export interface FollowContext {
 /** A job as its coordinator holds it in memory; the store has the truth. */
 interface FollowedJob {
   stored: StoredJob;
-  readonly plan: JobPlan;
+  readonly plan: StoredPlan;
+  readonly units: UnitTable;
   progress: UnitProgress;
   detail: string;
   savedAtMs: number;
@@ -62,11 +65,19 @@ export class FollowedJobs {
     return this.#jobs.has(id);
   }
 
-  /** Publishes the units that a job still needs and that wait for nothing. */
+  /** Publishes the units that a job still needs and that wait for nothing. Events of the job have their turn after every part of its plan. */
   async publishOpen(id: string): Promise<void> {
-    await this.#inTurn(id, async (job) => {
-      if (job.stored.job.state !== JobState.JOB_STATE_CANCELLING) await this.#publishAgain(job);
-    });
+    let parts = 1;
+    for (let part = 0; part < parts; part++) {
+      await this.#inTurn(id, async (job) => {
+        parts = job.plan.parts.length;
+        if (job.stored.job.state === JobState.JOB_STATE_CANCELLING) return;
+        // What is released later is published by the event that does it.
+        if (part === 0) job.progress.takeReleased();
+        const { start, end } = job.plan.parts[part] ?? { start: 0, end: 0 };
+        await this.#publish(job, job.progress.openUnits(start, end));
+      });
+    }
   }
 
   /** Takes an event of a unit; calls `beat` while that takes its time. */
@@ -122,12 +133,16 @@ export class FollowedJobs {
 
   async #takeDead(job: FollowedJob, { unit, life, topic, detail: error, attempts }: UnitEvent): Promise<void> {
     if (life !== job.stored.job.life) await this.#reread(job);
-    const planned = job.plan.units[unit];
     // Late word from before a replay: the unit is tried again already.
-    if (!planned || life !== job.stored.job.life) return;
-    const letter = { jobId: job.stored.job.id, unit, topic, key: planned.key, error, attempts, at: new Date() };
-    await putDeadUnit(this.#ctx.objects, job.stored.job, letter);
-    job.progress.markDead(unit, error);
+    if (life !== job.stored.job.life) return;
+    // None, if the plan has no such unit.
+    for await (const numbered of job.plan.pick(job.units.has(unit) ? [unit] : [])) {
+      for (const [, { key }] of numbered) {
+        const letter = { jobId: job.stored.job.id, unit, topic, key, error, attempts, at: new Date() };
+        await putDeadUnit(this.#ctx.objects, job.stored.job, letter);
+        job.progress.markDead(unit, error);
+      }
+    }
   }
 
   /** Runs `work` on a job that is not over, one at a time for each job: its events and its dead letters come on different topics. */
@@ -176,15 +191,16 @@ export class FollowedJobs {
   async #open(stored: StoredJob, beat: () => Promise<void>): Promise<FollowedJob> {
     const { objects, recheckMs } = this.#ctx;
     const plan = await readPlan(objects, stored.job);
-    const progress = await this.#progressOf(stored, plan, beat);
+    const units = await UnitTable.of(plan, beat);
+    const progress = await this.#progressOf(stored, units, beat);
     const recheckAtMs = Date.now() + recheckMs;
     const waits = { savedAtMs: 0, recheckAtMs, recheckWaitMs: recheckMs };
-    return { stored, plan, progress, detail: "", isStale: false, beat, ...waits };
+    return { stored, plan, units, progress, detail: "", isStale: false, beat, ...waits };
   }
 
-  async #progressOf({ job }: StoredJob, plan: JobPlan, beat: () => Promise<void>): Promise<UnitProgress> {
+  async #progressOf({ job }: StoredJob, units: UnitTable, beat: () => Promise<void>): Promise<UnitProgress> {
     const { objects } = this.#ctx;
-    const progress = new UnitProgress(plan, await findDoneUnits(objects, plan.units, beat));
+    const progress = new UnitProgress(units, await findDoneUnits(objects, units, beat));
     for (const [unit, { error }] of await findDeadUnits(objects, job)) progress.markDead(unit, error);
     return progress;
   }
@@ -205,19 +221,19 @@ export class FollowedJobs {
   }
 
   #publish({ stored, plan, beat }: FollowedJob, indices: readonly number[]): Promise<void> {
-    return publishUnits(this.#ctx.queue, stored.job, plan.units, indices, beat);
+    return publishUnits(this.#ctx.queue, stored.job, plan, indices, beat);
   }
 
   /** Marks what the store knows and this process may not. */
-  async #learn({ plan, progress, stored, beat }: FollowedJob): Promise<void> {
-    progress.markAllDone(await findDoneUnits(this.#ctx.objects, plan.units, beat));
+  async #learn({ units, progress, stored, beat }: FollowedJob): Promise<void> {
+    progress.markAllDone(await findDoneUnits(this.#ctx.objects, units, beat));
     for (const [unit, { error }] of await findDeadUnits(this.#ctx.objects, stored.job)) progress.markDead(unit, error);
   }
 
   async #reread(job: FollowedJob): Promise<void> {
     const stored = (await findJob(this.#ctx.objects, this.#ctx.service, job.stored.job.id)) ?? job.stored;
     // What was dead before a replay is not any more.
-    if (stored.job.life !== job.stored.job.life) job.progress = await this.#progressOf(stored, job.plan, job.beat);
+    if (stored.job.life !== job.stored.job.life) job.progress = await this.#progressOf(stored, job.units, job.beat);
     job.stored = stored;
   }
 
@@ -236,9 +252,9 @@ export class FollowedJobs {
   }
 
   async #finish(job: FollowedJob): Promise<void> {
-    const truth = await findDoneUnits(this.#ctx.objects, job.plan.units, job.beat);
+    const truth = await findDoneUnits(this.#ctx.objects, job.units, job.beat);
     if (truth.includes(0)) {
-      job.progress = new UnitProgress(job.plan, truth);
+      job.progress = new UnitProgress(job.units, truth);
       return this.#publishAgain(job);
     }
     try {
@@ -246,9 +262,9 @@ export class FollowedJobs {
       const definition = this.#ctx.definitions.find((candidate) => candidate.kind === kind);
       if (!definition)
         throw new DomainError("failedPrecondition", "KIND_UNKNOWN", `Cannot finish a job of kind "${kind}"`);
-      const note = await definition.finish(job.plan.request, resultId, job.plan.units, job.beat);
+      const note = await definition.finish(job.plan.request, resultId, job.plan, job.beat);
       job.detail = "";
-      const nothing = job.plan.units.length === 0 ? "There was nothing to do" : "";
+      const nothing = job.units.count === 0 ? "There was nothing to do" : "";
       await this.#save(job, { state: JobState.JOB_STATE_SUCCEEDED, note: note ?? nothing });
     } catch (error) {
       await this.#fail(job.stored, error, job.progress.amountDone);
@@ -268,7 +284,7 @@ export class FollowedJobs {
         current.state === JobState.JOB_STATE_CANCELLING && fields.state === JobState.JOB_STATE_RUNNING;
       return isCancelled ? counts : { ...counts, ...fields };
     });
-    if (job.stored.job.life !== life) job.progress = await this.#progressOf(job.stored, job.plan, job.beat);
+    if (job.stored.job.life !== life) job.progress = await this.#progressOf(job.stored, job.units, job.beat);
     job.savedAtMs = Date.now();
     if (isTerminal(job.stored.job)) this.#forget(job);
   }

@@ -5,8 +5,12 @@ import type { Codec } from "../documents.ts";
 /** What a plan is: the result's id, a function of the request and what it refers to, and the units. */
 export interface Plan {
   readonly resultId: string;
-  readonly units: readonly PlannedUnit[];
+  /** Taken one by one: a plan of very many need not have them all at once. What taking one throws is as if the plan had thrown it. */
+  readonly units: Iterable<PlannedUnit>;
 }
+
+/** The units of a plan, in order, as often as wanted. */
+export type PlannedUnits = AsyncIterable<PlannedUnit> | Iterable<PlannedUnit>;
 
 /** A kind of job. */
 export interface JobDefinition<Request> {
@@ -23,7 +27,7 @@ export interface JobDefinition<Request> {
   finish(
     request: Request,
     resultId: string,
-    units: readonly PlannedUnit[],
+    units: PlannedUnits,
     progress: () => Promise<void>,
   ): Promise<string | undefined>;
 }
@@ -34,7 +38,7 @@ export interface FinishableJob {
   finish(
     request: Uint8Array,
     resultId: string,
-    units: readonly PlannedUnit[],
+    units: PlannedUnits,
     progress: () => Promise<void>,
   ): Promise<string | undefined>;
 }

@@ -1,11 +1,12 @@
-/** @file Job state in the object store: `jobs/<service>/<job id>/{job,plan-<id>,dead/…}`. `job` changes by conditional put only. */
+/** @file Job state in the object store: `jobs/<service>/<job id>/{job,plan-<id>,plan-<id>-<part>,dead/…}`. `job` changes by conditional put only. */
 import { DomainError } from "../../errors.ts";
 import { objectKey } from "../../objects/object-key.ts";
 import type { ObjectStore } from "../../objects/object-store.ts";
 import { Job, JobState } from "../../proto/radhical/v1/jobs.ts";
-import { JobPlan } from "../../proto/radhical/v1/work.ts";
+import type { PlannedUnit } from "../../proto/radhical/v1/work.ts";
 import { contentId, isId } from "../content-id.ts";
 import { encode } from "../documents.ts";
+import { openPlan, putPlan, type StoredPlan } from "./plan-store.ts";
 
 /** A job and the ETag it was read with. */
 export interface StoredJob {
@@ -52,17 +53,30 @@ export async function jobEtag(objects: ObjectStore, service: string, id: string)
   return (await objects.head(jobKey(service, id)))?.etag;
 }
 
-/** Stores a new job with its plan; the plan first, so that no job is ever without one. Undefined: the job is there already. */
-export async function createJob(objects: ObjectStore, job: Job, plan: JobPlan): Promise<StoredJob | undefined> {
-  await objects.put(planKey(job), encode(JobPlan, plan), { ifAbsent: true });
+/**
+ * Stores a new job with its plan; the plan first, so that no job is ever without one. The job's total is made here, as the units are
+ * taken. Undefined: the job is there already.
+ */
+export async function createJob(
+  objects: ObjectStore,
+  given: Job,
+  plan: { readonly request: Uint8Array; readonly units: Iterable<PlannedUnit> },
+): Promise<StoredJob | undefined> {
+  let total = 0n;
+  const counted = function* (): Generator<PlannedUnit> {
+    for (const unit of plan.units) {
+      total += unit.amount;
+      yield unit;
+    }
+  };
+  await putPlan(objects, planKey(given), { request: plan.request, units: counted() });
+  const job = { ...given, total };
   const etag = await objects.put(jobKey(job.service, job.id), encode(Job, job), { ifAbsent: true });
   return etag === undefined ? undefined : { job, etag };
 }
 
 /** Returns a job's plan. */
-export async function readPlan(objects: ObjectStore, job: Job): Promise<JobPlan> {
-  return JobPlan.decode(await objects.get(planKey(job)));
-}
+export const readPlan = (objects: ObjectStore, job: Job): Promise<StoredPlan> => openPlan(objects, planKey(job));
 
 /**
  * Applies `change` to the stored job until a conditional put succeeds, and returns what is stored.

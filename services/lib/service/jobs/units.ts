@@ -1,9 +1,12 @@
 /** @file Units of work: what a job's plan is made of, and which of them are done. */
+import pLimit from "p-limit";
 import type { ObjectStore } from "../../objects/object-store.ts";
 import type { DeadLetter, Job } from "../../proto/radhical/v1/jobs.ts";
 import { PlannedUnit, UnitEvent, UnitEventKind } from "../../proto/radhical/v1/work.ts";
 import type { Message, Queue } from "../../queue/queue.ts";
 import { type Codec, encode } from "../documents.ts";
+import type { StoredPlan } from "./plan-store.ts";
+import type { UnitTable } from "./unit-table.ts";
 
 /** Headers that tie a message to its job; the payload itself does not know the job, so its output does not either. */
 export const UNIT_HEADERS = {
@@ -71,63 +74,52 @@ export const deadEvent = (letter: DeadLetter, life: number): Message => {
 
 /** A page of an S3 listing. */
 const LISTED_PER_SIGN = 1000;
-/** Messages made at a time: a slide's tiles are many. */
-const PUBLISHED_AT_ONCE = 10_000;
+/** Folders asked for at a time: an answer takes a store some milliseconds, whatever it says. */
+const FOLDERS_AT_ONCE = 8;
 
-/** Publishes some units of a job, topic by topic and in parts; calls `progress` after each. */
+/** Publishes some units of a job, in order of their numbers, part by part of the plan and topic by topic; calls `progress` after each. */
 export async function publishUnits(
   queue: Queue,
   job: Job,
-  units: readonly PlannedUnit[],
+  plan: StoredPlan,
   indices: readonly number[],
   progress: () => Promise<void>,
 ): Promise<void> {
-  const byTopic = new Map<string, number[]>();
-  for (const index of indices) {
-    const { topic } = units[index]!;
-    const own = byTopic.get(topic) ?? [];
-    own.push(index);
-    byTopic.set(topic, own);
-  }
-  for (const [topic, own] of byTopic) {
-    for (let first = 0; first < own.length; first += PUBLISHED_AT_ONCE) {
-      const part = own.slice(first, first + PUBLISHED_AT_ONCE);
-      await queue.publish(
-        topic,
-        part.map((index) => unitMessage(job, units[index]!, index)),
-      );
+  for await (const numbered of plan.pick(indices)) {
+    const byTopic = new Map<string, Message[]>();
+    for (const [index, unit] of numbered) {
+      const messages = byTopic.get(unit.topic) ?? [];
+      messages.push(unitMessage(job, unit, index));
+      byTopic.set(unit.topic, messages);
+    }
+    for (const [topic, messages] of byTopic) {
+      await queue.publish(topic, messages);
       await progress();
     }
   }
 }
 
-const folderOf = (key: string): string => key.slice(0, key.lastIndexOf("/") + 1);
-
 /** Returns, unit by unit, whether its output exists. Units with outputs in one folder cost one listing; `progress` is called on the way. */
 export async function findDoneUnits(
   objects: ObjectStore,
-  units: readonly PlannedUnit[],
+  { count, outputs }: UnitTable,
   progress: () => Promise<void>,
 ): Promise<Uint8Array> {
-  const byFolder = new Map<string, Map<string, number[]>>();
-  for (const [index, unit] of units.entries()) {
-    const folder = folderOf(unit.outputKey);
-    const keys = byFolder.get(folder) ?? new Map<string, number[]>();
-    keys.set(unit.outputKey, [...(keys.get(unit.outputKey) ?? []), index]);
-    byFolder.set(folder, keys);
-  }
-  const done = new Uint8Array(units.length);
-  for (const [folder, keys] of byFolder) {
+  const done = new Uint8Array(count);
+  const mark = (units: number | readonly number[] | undefined): void => {
+    for (const unit of [units ?? []].flat()) done[unit] = 1;
+  };
+  await pLimit(FOLDERS_AT_ONCE).map(outputs, async ([folder, names]) => {
     await progress();
-    if (keys.size === 1) {
-      for (const [key, indices] of keys) if (await objects.head(key)) for (const index of indices) done[index] = 1;
-      continue;
+    if (names.size === 1) {
+      for (const [name, units] of names) if (await objects.head(folder + name)) mark(units);
+      return;
     }
     let listed = 0;
     for await (const { key } of objects.list(folder)) {
       if (++listed % LISTED_PER_SIGN === 0) await progress();
-      for (const index of keys.get(key) ?? []) done[index] = 1;
+      mark(names.get(key.slice(folder.length)));
     }
-  }
+  });
   return done;
 }

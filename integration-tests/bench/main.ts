@@ -2,6 +2,7 @@
 import { availableParallelism, cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { cascade } from "./cascade.ts";
+import { coordinator } from "./coordinator.ts";
 import { database } from "./database.ts";
 import { dense } from "./dense.ts";
 import { extraction } from "./extraction.ts";
@@ -10,14 +11,27 @@ import { segmentation } from "./segmentation.ts";
 import { sparse } from "./sparse.ts";
 import { training } from "./training.ts";
 import { tuning } from "./tuning.ts";
+import { units } from "./units.ts";
 
 /** A new one is a file beside these and an entry here. */
-const BENCHMARKS: readonly Benchmark[] = [dense, sparse, extraction, training, cascade, segmentation, database, tuning];
+const BENCHMARKS: readonly Benchmark[] = [
+  dense,
+  sparse,
+  extraction,
+  training,
+  cascade,
+  segmentation,
+  database,
+  tuning,
+  coordinator,
+  units,
+];
 
 const { values, positionals } = parseArgs({
   options: {
     json: { type: "boolean", default: false },
     peers: { type: "boolean", default: false },
+    small: { type: "boolean", default: false },
     models: { type: "string" },
     image: { type: "string" },
     rounds: { type: "string", default: "7" },

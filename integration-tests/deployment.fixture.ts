@@ -1,8 +1,7 @@
 /** @file A deployment on real servers as tests have it: topics and groups under a prefix, and a bucket, of its own. */
 import { randomBytes } from "node:crypto";
-import type { TestContext } from "node:test";
 import { createS3Client } from "../services/lib/objects/s3-client.ts";
-import { radhicalSucceeds } from "./radhical-command.fixture.ts";
+import { radhicalSucceeds, type Undoing } from "./radhical-command.fixture.ts";
 
 /** A bucket and how to reach it. */
 export interface Bucket {
@@ -36,7 +35,7 @@ export const serversFromEnvironment = (): Servers | undefined => serversIn(proce
 
 /** Provisions a deployment, with few partitions for the broker's sake; its bucket is removed after the test, its topics end with the broker. */
 export async function provisionDeployment(
-  t: TestContext,
+  t: Undoing,
   { brokers, ...server }: Servers,
   settings: Readonly<Record<string, string>> = {},
 ): Promise<Deployment> {

@@ -6,6 +6,7 @@ import { coordinator } from "./coordinator.ts";
 import { database } from "./database.ts";
 import { dense } from "./dense.ts";
 import { extraction } from "./extraction.ts";
+import { kafka } from "./kafka.ts";
 import { type Benchmark, measure, type Result, type Spread } from "./measure.ts";
 import { segmentation } from "./segmentation.ts";
 import { sparse } from "./sparse.ts";
@@ -25,6 +26,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   tuning,
   coordinator,
   units,
+  kafka,
 ];
 
 const { values, positionals } = parseArgs({

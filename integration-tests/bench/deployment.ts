@@ -20,7 +20,7 @@ const LOCAL = fileURLToPath(new URL("../../../deploy/local/", import.meta.url));
 const TICK_SECONDS = 0.01;
 
 /** Processes on one broker and one bucket. */
-export interface BenchDeployment extends Deployment {
+export interface BenchDeployment extends Deployment, Undoing {
   readonly store: ObjectStore;
   /** Starts a service; on one core only, if that is given. */
   serve(words: readonly string[], core?: number): Promise<Serving>;
@@ -60,6 +60,7 @@ export async function openDeployment(): Promise<BenchDeployment> {
     t.after(() => store.close());
     return {
       ...deployment,
+      ...t,
       store,
       close,
       serve: async (words, core) => {

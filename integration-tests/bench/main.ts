@@ -8,11 +8,13 @@ import { dense } from "./dense.ts";
 import { extraction } from "./extraction.ts";
 import { kafka } from "./kafka.ts";
 import { type Benchmark, measure, type Result, type Spread } from "./measure.ts";
+import { overhead } from "./overhead.ts";
 import { segmentation } from "./segmentation.ts";
 import { sparse } from "./sparse.ts";
 import { training } from "./training.ts";
 import { tuning } from "./tuning.ts";
 import { units } from "./units.ts";
+import { ingestion, workers } from "./workers.ts";
 
 /** A new one is a file beside these and an entry here. */
 const BENCHMARKS: readonly Benchmark[] = [
@@ -27,6 +29,9 @@ const BENCHMARKS: readonly Benchmark[] = [
   coordinator,
   units,
   kafka,
+  workers,
+  ingestion,
+  overhead,
 ];
 
 const { values, positionals } = parseArgs({

@@ -29,13 +29,13 @@ import { writeTissueCohort } from "./synthetic-tissue.ts";
 const COUNTS = { positive: 20, edge: 20, background: 10, nucleus: 20, mixed: 20, none: 20 };
 const IMAGES = 7;
 
-/** Imports images of a patient each, `size` pixels a side, as a cohort of which some patches of every class are to be cut. */
-export async function smallCohort(
+/** Writes images of a patient each to a folder, imports them with their masks and returns the id of their cohort. */
+export async function importTissueCohort(
   services: Services,
   folder: string,
-  { images = IMAGES, size = 64, reductions = [1] }: { images?: number; size?: number; reductions?: number[] } = {},
-): Promise<ExtractRequest> {
-  await writeTissueCohort(folder, { patients: images, imagesPerPatient: 1, size, seed: 11 });
+  { patients, size, seed }: { readonly patients: number; readonly size: number; readonly seed: number },
+): Promise<string> {
+  await writeTissueCohort(folder, { patients, imagesPerPatient: 1, size, seed });
   const members: { imageId: string; maskId: string; patient: number }[] = [];
   for (const [patient, name] of (await readdir(join(folder, "images"))).sort().entries()) {
     const image = await importFile(services, join(folder, "images", name), ImportPurpose.IMPORT_PURPOSE_IMAGE);
@@ -44,7 +44,16 @@ export async function smallCohort(
   }
   const annotation = Annotation.ANNOTATION_COMPLETE;
   const cohort = { members, annotation, maskKind: MaskKind.MASK_KIND_AUTO, mpp: 0.25 };
-  const { cohortId } = await services.datasets.createCohort({ cohort });
+  return (await services.datasets.createCohort({ cohort })).cohortId;
+}
+
+/** Imports images of a patient each, `size` pixels a side, as a cohort of which some patches of every class are to be cut. */
+export async function smallCohort(
+  services: Services,
+  folder: string,
+  { images = IMAGES, size = 64, reductions = [1] }: { images?: number; size?: number; reductions?: number[] } = {},
+): Promise<ExtractRequest> {
+  const cohortId = await importTissueCohort(services, folder, { patients: images, size, seed: 11 });
   return { requestId: "", cohortId, sampling: { reductions, seed: 1n, ...COUNTS } };
 }
 

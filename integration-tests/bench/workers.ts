@@ -2,17 +2,13 @@
  * @file Tiles and images per second with 1, 2 and 4 worker processes on real Kafka and S3. Each process has one core, the next one's, and
  * so shares it where there are fewer cores than processes. Broker, store and coordinators run beside them on the same cores.
  */
-import { readdir } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
 import { runJob } from "../../services/cli/follow-job.ts";
-import { importFile } from "../../services/cli/transfer.ts";
 import { DEFAULT_COUNTS } from "../../services/lib/method/sampling.ts";
-import { Annotation, ImportPurpose, MaskKind } from "../../services/lib/proto/radhical/v1/datasets.ts";
 import { ExtractRequest } from "../../services/lib/proto/radhical/v1/extraction.ts";
 import { SILENT } from "../exactness-run.ts";
 import { temporaryFolder } from "../radhical-command.fixture.ts";
-import { writeTissueCohort } from "../synthetic-tissue.ts";
+import { importTissueCohort } from "../rpc-jobs.fixture.ts";
 import { type BenchDeployment, openDeployment, stopServing } from "./deployment.ts";
 import { openTileBench } from "./distributed-tiles.ts";
 import { type Benchmark, type OpenBenchmark, type Timing, timed } from "./measure.ts";
@@ -61,7 +57,10 @@ export const ingestion: Benchmark = {
   open: ({ small }) =>
     withDeployment(async (deployment) => {
       const { address } = await deployment.serve(["datasets"]);
-      const cohortId = await importCohort(deployment, address, small ? 8 : 48);
+      const images = small ? 8 : 48;
+      const folder = await temporaryFolder(deployment);
+      const size = { patients: images, size: 256, seed: 5 };
+      const cohortId = await importTissueCohort(await deployment.clients({ datasets: address }), folder, size);
       let seed = 0n;
       return async (count) => {
         const servings = await startProcesses(deployment, "extraction", count);
@@ -78,7 +77,7 @@ export const ingestion: Benchmark = {
             });
           };
           await extract();
-          return await timed(small ? 8 : 48, extract);
+          return await timed(images, extract);
         } finally {
           await stopServing(servings);
         }
@@ -109,18 +108,3 @@ async function withDeployment(
 
 const startProcesses = (deployment: BenchDeployment, service: string, count: number) =>
   Promise.all(Array.from({ length: count }, (_, core) => deployment.serve([service], core)));
-
-async function importCohort(deployment: BenchDeployment, datasets: string, images: number): Promise<string> {
-  const services = await deployment.clients({ datasets });
-  const folder = await temporaryFolder(deployment);
-  await writeTissueCohort(folder, { patients: images, imagesPerPatient: 1, size: 256, seed: 5 });
-  const members: { imageId: string; maskId: string; patient: number }[] = [];
-  for (const [patient, name] of (await readdir(join(folder, "images"))).sort().entries()) {
-    const image = await importFile(services, join(folder, "images", name), ImportPurpose.IMPORT_PURPOSE_IMAGE);
-    const mask = await importFile(services, join(folder, "masks", name), ImportPurpose.IMPORT_PURPOSE_MASK);
-    members.push({ imageId: image.imageId, maskId: mask.imageId, patient });
-  }
-  const annotation = Annotation.ANNOTATION_COMPLETE;
-  const cohort = { members, annotation, maskKind: MaskKind.MASK_KIND_AUTO, mpp: 0.25 };
-  return (await services.datasets.createCohort({ cohort })).cohortId;
-}

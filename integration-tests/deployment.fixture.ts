@@ -1,8 +1,7 @@
 /** @file A deployment on real servers as tests have it: topics and groups under a prefix, and a bucket, of its own. */
 import { randomBytes } from "node:crypto";
-import type { TestContext } from "node:test";
 import { createS3Client } from "../services/lib/objects/s3-client.ts";
-import { radhicalSucceeds } from "./radhical-command.fixture.ts";
+import { radhicalSucceeds, type Undoing } from "./radhical-command.fixture.ts";
 
 /** A bucket and how to reach it. */
 export interface Bucket {
@@ -20,18 +19,24 @@ export interface Deployment {
   readonly bucket: Bucket;
 }
 
-/** Returns the servers of the environment, or undefined where there are none: their tests do not exist then. */
-export function serversFromEnvironment(): (Omit<Bucket, "bucket"> & { readonly brokers: string }) | undefined {
-  const { KAFKA_BROKERS, S3_ENDPOINT, S3_ACCESS_KEY, S3_SECRET_KEY, S3_REGION = "us-east-1" } = process.env;
+/** A broker and an S3 server. */
+export type Servers = Omit<Bucket, "bucket"> & { readonly brokers: string };
+
+/** Returns the servers that an environment names, or undefined. */
+export function serversIn(env: Readonly<Record<string, string | undefined>>): Servers | undefined {
+  const { KAFKA_BROKERS, S3_ENDPOINT, S3_ACCESS_KEY, S3_SECRET_KEY, S3_REGION = "us-east-1" } = env;
   if (!KAFKA_BROKERS || !S3_ENDPOINT || !S3_ACCESS_KEY || !S3_SECRET_KEY) return undefined;
   const keys = { accessKey: S3_ACCESS_KEY, secretKey: S3_SECRET_KEY };
   return { brokers: KAFKA_BROKERS, endpoint: S3_ENDPOINT, region: S3_REGION, ...keys };
 }
 
+/** Returns the servers of the environment, or undefined where there are none: their tests do not exist then. */
+export const serversFromEnvironment = (): Servers | undefined => serversIn(process.env);
+
 /** Provisions a deployment, with few partitions for the broker's sake; its bucket is removed after the test, its topics end with the broker. */
 export async function provisionDeployment(
-  t: TestContext,
-  { brokers, ...server }: NonNullable<ReturnType<typeof serversFromEnvironment>>,
+  t: Undoing,
+  { brokers, ...server }: Servers,
   settings: Readonly<Record<string, string>> = {},
 ): Promise<Deployment> {
   const name = `radhical-test-${randomBytes(6).toString("hex")}`;

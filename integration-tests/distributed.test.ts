@@ -6,9 +6,7 @@ import { type TestContext, test } from "node:test";
 import { z } from "zod";
 import { encodePng } from "../services/lib/images/encode-png.ts";
 import { openFolderStore } from "../services/lib/objects/folder-store.ts";
-import type { ObjectStore } from "../services/lib/objects/object-store.ts";
 import { openS3Store } from "../services/lib/objects/s3-store.ts";
-import { sha256 } from "../services/lib/service/content-id.ts";
 import { SERVICE_NAMES } from "../services/lib/service/service-names.ts";
 import { ALL_TOPICS } from "../services/lib/service/topics.ts";
 import { type Deployment, provisionDeployment, serversFromEnvironment } from "./deployment.fixture.ts";
@@ -23,6 +21,7 @@ import {
 } from "./radhical-command.fixture.ts";
 import { hashesBelow, readRunResult } from "./result-files.fixture.ts";
 import { startServing, TOKEN } from "./serving.fixture.ts";
+import { hashesOf } from "./stores.fixture.ts";
 import { makeTissue, writeTissueCohort } from "./synthetic-tissue.ts";
 
 /** One process per service, but one per level for inference. */
@@ -52,12 +51,6 @@ async function serveDistributed(t: TestContext, { env }: Deployment) {
   return { env: { ...Object.fromEntries(addresses), RADHICAL_TOKEN: TOKEN }, address: addresses[0]?.[1] ?? "", stop };
 }
 
-async function contentBelow(store: ObjectStore, prefix: string): Promise<Record<string, string>> {
-  const hashes: Record<string, string> = {};
-  for await (const { key } of store.list(prefix)) hashes[key] = sha256(await store.get(key));
-  return hashes;
-}
-
 const servers = serversFromEnvironment();
 if (servers) {
   test("a process per service and per level on Kafka and S3 give the same bytes as one process on a folder", async (t) => {
@@ -83,8 +76,8 @@ if (servers) {
       );
     };
     const [embedded, distributed] = [join(folder, "embedded"), join(folder, "distributed")];
-    await command(embedded, []);
-    await command(distributed, ["--address", address]);
+    // Side by side: one computes while the other waits for its broker.
+    await Promise.all([command(embedded, []), command(distributed, ["--address", address])]);
 
     assert.deepEqual((await readdir(distributed)).includes(".radhical"), false, "the command opened an object folder");
     const masks = (out: string) => hashesBelow(join(out, "segmented"), (path) => path.endsWith(".png"));
@@ -98,9 +91,9 @@ if (servers) {
     const [local, remote] = [await openFolderStore(join(embedded, ".radhical")), await openS3Store(deployment.bucket)];
     t.after(() => Promise.all([local.close(), remote.close()]));
     for (const prefix of ["maps/", "patches/", "tunings/"]) {
-      const expected = await contentBelow(local, prefix);
+      const expected = await hashesOf(local, [prefix]);
       assert.ok(Object.keys(expected).length > 0, prefix);
-      assert.deepEqual(await contentBelow(remote, prefix), expected, prefix);
+      assert.deepEqual(await hashesOf(remote, [prefix]), expected, prefix);
     }
     await services.stop();
   });

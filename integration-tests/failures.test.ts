@@ -235,7 +235,7 @@ test("a unit of work that fails on the server's side fails the job, says why and
   const stored = masks.find((path) => path.endsWith("/mask~"))?.replace(/mask~$/, "source~") ?? "";
   await truncate(join(out, ".radhical", "objects", "images", stored), 100);
   const ending = await radhical(t, runArguments(folder, out, [...settings, "--seed", "2"]));
-  const says = [/^Cannot finish patches: 1 of 15 units failed: /, /cut short/];
+  const says = [/^Cannot finish patches: 1 of 15 images failed: /, /cut short/];
   checkFailure(ending, { name: "", reason: "JOB_FAILED", says, afterStart: true });
 });
 

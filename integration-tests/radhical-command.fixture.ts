@@ -5,7 +5,6 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 
@@ -31,6 +30,11 @@ const CommandEvent = z.discriminatedUnion("event", [
   z.object({ event: z.literal("result"), value: z.unknown() }),
   z.object({ event: z.literal("failure"), reason: z.string(), message: z.string() }),
 ]);
+
+/** What undoes things when it ends: a test, or a benchmark. */
+export interface Undoing {
+  after(undo: () => unknown): void;
+}
 
 /** A line of the command's `--json` output. */
 export type CommandEvent = z.output<typeof CommandEvent>;
@@ -68,7 +72,7 @@ export function plainEnvironment(): Record<string, string> {
 }
 
 /** Starts a compiled program; it is killed when the test ends. */
-export function start(t: TestContext, program: string, args: readonly string[], options: StartOptions = {}): Running {
+export function start(t: Undoing, program: string, args: readonly string[], options: StartOptions = {}): Running {
   const child = spawn(process.execPath, ["--enable-source-maps", program, ...args], {
     cwd: options.cwd,
     env: { ...plainEnvironment(), ...options.env },
@@ -97,13 +101,13 @@ export function start(t: TestContext, program: string, args: readonly string[], 
 }
 
 /** Runs the command with `--json` to its end, whatever that is. */
-export function radhical(t: TestContext, args: readonly string[], options: StartOptions = {}): Promise<Ending> {
+export function radhical(t: Undoing, args: readonly string[], options: StartOptions = {}): Promise<Ending> {
   return start(t, COMMAND, [...args, "--json"], options).ended;
 }
 
 /** Runs the command with `--json`; fails the test unless it ends well. */
 export async function radhicalSucceeds(
-  t: TestContext,
+  t: Undoing,
   args: readonly string[],
   options: StartOptions = {},
 ): Promise<Ending> {
@@ -119,7 +123,7 @@ export const describeFailure = ({ events, stderr }: Ending): string =>
     .join("\n");
 
 /** Returns an empty folder that vanishes with the test. */
-export async function temporaryFolder(t: TestContext): Promise<string> {
+export async function temporaryFolder(t: Undoing): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "radhical-test-"));
   t.after(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }));
   return folder;

@@ -16,7 +16,12 @@ import {
 import { ExtractRequest } from "../services/lib/proto/radhical/v1/extraction.ts";
 import type { LevelModel } from "../services/lib/proto/radhical/v1/inference.ts";
 import { type Job, JobState } from "../services/lib/proto/radhical/v1/jobs.ts";
-import { Optimizer, RateSchedule, type TrainingSettings } from "../services/lib/proto/radhical/v1/training.ts";
+import {
+  Optimizer,
+  RateSchedule,
+  type TrainingSettings,
+  TrainRequest,
+} from "../services/lib/proto/radhical/v1/training.ts";
 import { seededModel } from "./seeded-models.ts";
 import { silent } from "./serving.fixture.ts";
 import { writeTissueCohort } from "./synthetic-tissue.ts";
@@ -24,9 +29,13 @@ import { writeTissueCohort } from "./synthetic-tissue.ts";
 const COUNTS = { positive: 20, edge: 20, background: 10, nucleus: 20, mixed: 20, none: 20 };
 const IMAGES = 7;
 
-/** Returns the id of a database set of one level: seven images of a patient each, some patches of every class. */
-export async function smallDatabases(services: Services, folder: string): Promise<string> {
-  await writeTissueCohort(folder, { patients: IMAGES, imagesPerPatient: 1, size: 64, seed: 11 });
+/** Writes images of a patient each to a folder, imports them with their masks and returns the id of their cohort. */
+export async function importTissueCohort(
+  services: Services,
+  folder: string,
+  { patients, size, seed }: { readonly patients: number; readonly size: number; readonly seed: number },
+): Promise<string> {
+  await writeTissueCohort(folder, { patients, imagesPerPatient: 1, size, seed });
   const members: { imageId: string; maskId: string; patient: number }[] = [];
   for (const [patient, name] of (await readdir(join(folder, "images"))).sort().entries()) {
     const image = await importFile(services, join(folder, "images", name), ImportPurpose.IMPORT_PURPOSE_IMAGE);
@@ -35,29 +44,63 @@ export async function smallDatabases(services: Services, folder: string): Promis
   }
   const annotation = Annotation.ANNOTATION_COMPLETE;
   const cohort = { members, annotation, maskKind: MaskKind.MASK_KIND_AUTO, mpp: 0.25 };
-  const { cohortId } = await services.datasets.createCohort({ cohort });
-  const sampling = { reductions: [1], seed: 1n, ...COUNTS };
-  const patchSetId = await runJob(services, silent, {
+  return (await services.datasets.createCohort({ cohort })).cohortId;
+}
+
+/** Imports images of a patient each, `size` pixels a side, as a cohort of which some patches of every class are to be cut. */
+export async function smallCohort(
+  services: Services,
+  folder: string,
+  { images = IMAGES, size = 64, reductions = [1] }: { images?: number; size?: number; reductions?: number[] } = {},
+): Promise<ExtractRequest> {
+  const cohortId = await importTissueCohort(services, folder, { patients: images, size, seed: 11 });
+  return { requestId: "", cohortId, sampling: { reductions, seed: 1n, ...COUNTS } };
+}
+
+/** Cuts the patches of a cohort. Returns the id of the patch set. */
+export const extractSmall = (services: Services, request: ExtractRequest): Promise<string> =>
+  runJob(services, silent, {
     service: "extraction",
     what: "patches",
     codec: ExtractRequest,
-    request: { requestId: "", cohortId, sampling },
-    submit: (request) => services.extraction.extract(request),
+    request,
+    submit: (numbered) => services.extraction.extract(numbered),
   });
-  const splitId = await runJob(services, silent, {
+
+/** Splits a patch set by patient. Returns the id of the split. */
+export const splitSmall = (services: Services, patchSetId: string): Promise<string> =>
+  runJob(services, silent, {
     service: "datasets",
     what: "lists",
     codec: SplitRequest,
     request: { requestId: "", patchSetId, folds: IMAGES, seed: 1n },
     submit: (request) => services.datasets.split(request),
   });
-  return runJob(services, silent, {
+
+/** Builds the databases of the first fold of a split. Returns the id of the database set. */
+export const buildSmall = (services: Services, splitId: string): Promise<string> =>
+  runJob(services, silent, {
     service: "datasets",
     what: "databases",
     codec: BuildRequest,
     request: { requestId: "", splitId, folds: [1] },
     submit: (request) => services.datasets.build(request),
   });
+
+/** Trains the networks of a database set. Returns the id of the model set. */
+export const trainSmall = (services: Services, databaseSetId: string, settings: TrainingSettings): Promise<string> =>
+  runJob(services, silent, {
+    service: "training",
+    what: "training",
+    codec: TrainRequest,
+    request: { requestId: "", databaseSetId, settings },
+    submit: (request) => services.training.train(request),
+  });
+
+/** Returns the id of a database set of one level: seven images of a patient each, some patches of every class. */
+export async function smallDatabases(services: Services, folder: string): Promise<string> {
+  const patchSetId = await extractSmall(services, await smallCohort(services, folder));
+  return buildSmall(services, await splitSmall(services, patchSetId));
 }
 
 /** Returns settings of a training of small batches; `iterations` says how long it takes. */

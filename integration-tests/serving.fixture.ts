@@ -1,11 +1,10 @@
 /** @file Services as whole-system tests run them: a process on a port that the system chose, and clients of it. */
 import assert from "node:assert/strict";
-import type { TestContext } from "node:test";
 import { createChannel, createClient } from "nice-grpc";
 import { HealthDefinition } from "nice-grpc-server-health";
 import type { Output } from "../services/cli/output.ts";
 import { openServices, type Services } from "../services/cli/services.ts";
-import { COMMAND, type Running, start, temporaryFolder } from "./radhical-command.fixture.ts";
+import { COMMAND, type Running, start, temporaryFolder, type Undoing } from "./radhical-command.fixture.ts";
 
 /** The token that callers of served processes send. */
 export const TOKEN = "a token for tests only";
@@ -19,19 +18,21 @@ export interface Serving extends Running {
   readonly address: string;
 }
 
-const addressIn = (line: string): string | undefined => {
+/** Returns the address that a line of a log says its process listens on, or undefined. */
+export const addressIn = (line: string): string | undefined => {
   if (!line.startsWith("{")) return undefined;
   const entry: unknown = JSON.parse(line);
   if (typeof entry !== "object" || entry === null || !("msg" in entry) || entry.msg !== "listening") return undefined;
   return "address" in entry && typeof entry.address === "string" ? entry.address : undefined;
 };
 
-/** Starts a program that serves, its objects in a folder of its own unless `env` says otherwise, and waits until it listens. */
+/** Starts a program that serves, its objects in a folder of its own unless `env` says otherwise, and waits until it listens; `onLogLine` gets what it logs. */
 export async function startServing(
-  t: TestContext,
+  t: Undoing,
   program: string,
   args: readonly string[] = [],
   env: Readonly<Record<string, string>> = {},
+  onLogLine: (line: string) => void = () => undefined,
 ): Promise<Serving> {
   const folder = await temporaryFolder(t);
   let listening: (address: string) => void = () => undefined;
@@ -42,6 +43,7 @@ export async function startServing(
     cwd: folder,
     env: { RADHICAL_LISTEN: "127.0.0.1:0", RADHICAL_OBJECTS: folder, RADHICAL_TOKEN: TOKEN, ...env },
     onErrorLine: (line) => {
+      onLogLine(line);
       const found = addressIn(line);
       if (found !== undefined) listening(found);
     },
@@ -53,7 +55,7 @@ export async function startServing(
 }
 
 /** Returns clients of the services at an address; closed when the test ends. */
-export async function clientsOf(t: TestContext, address: string, token = TOKEN): Promise<Services> {
+export async function clientsOf(t: Undoing, address: string, token = TOKEN): Promise<Services> {
   const services = await openServices(address, "", { RADHICAL_TOKEN: token });
   t.after(() => services.close());
   return services;
@@ -61,7 +63,7 @@ export async function clientsOf(t: TestContext, address: string, token = TOKEN):
 
 /** Starts all services in a process, with clients of them. */
 export async function serveAll(
-  t: TestContext,
+  t: Undoing,
   env: Readonly<Record<string, string>> = {},
 ): Promise<{ readonly serving: Serving; readonly services: Services }> {
   const serving = await startServing(t, COMMAND, ["serve"], env);
@@ -69,7 +71,7 @@ export async function serveAll(
 }
 
 /** Returns a function that asks for the health of a server, without a token, and says whether it serves. */
-export function healthOf(t: TestContext, address: string): () => Promise<boolean> {
+export function healthOf(t: Undoing, address: string): () => Promise<boolean> {
   const channel = createChannel(address);
   t.after(() => channel.close());
   const client = createClient(HealthDefinition, channel);

@@ -1,19 +1,20 @@
-/** @file A queue that delivers as badly as the port allows: everything twice, keys in any order. */
+/** @file A queue that delivers as badly as the port allows: everything twice or more, keys in any order. */
 import { setTimeout as delay } from "node:timers/promises";
 import { createRandom } from "../services/lib/method/random.ts";
 import type { Message, Queue } from "../services/lib/queue/queue.ts";
+import type { ServiceDefinition } from "../services/lib/service/service.ts";
 
 /** Longest that a message is held back, so that messages published later overtake it. */
 const HELD_MS = 30;
 
-/** Returns a queue over another. Only messages of one key keep their order, each of them behind its own repeat. */
-export function unrulyQueue(queue: Queue, seed: number): Queue {
+/** Returns a queue over another. Only messages of one key keep their order, each of them behind its own repeats. */
+export function unrulyQueue(queue: Queue, seed: number | string, copies = 2): Queue {
   const random = createRandom("unruly queue", seed);
   const publish = async (topic: string, messages: readonly Message[]): Promise<void> => {
     const byKey = new Map<string, Message[]>();
     for (const message of messages) {
       const own = byKey.get(message.key) ?? [];
-      own.push(message, message);
+      own.push(...Array.from({ length: copies }, () => message));
       byKey.set(message.key, own);
     }
     const keys = [...byKey.values()];
@@ -27,3 +28,10 @@ export function unrulyQueue(queue: Queue, seed: number): Queue {
   };
   return { ...queue, publish };
 }
+
+/** Returns a service whose queue is unruly. */
+export const unruly = (definition: ServiceDefinition, seed: number | string, copies?: number): ServiceDefinition => ({
+  ...definition,
+  start: (platform, options) =>
+    definition.start({ ...platform, queue: unrulyQueue(platform.queue, seed, copies) }, options),
+});

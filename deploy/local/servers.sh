@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Sourced by up and down: the state folder, its lock, and the servers as processes.
-# A server NAME has $state/NAME.pid ("pid start-time") and $state/NAME.log.
+# Sourced by up, restart and down: the state folder, its lock, and the servers as processes.
+# A server NAME has $state/NAME.pid ("pid start-time"), $state/NAME.log and $state/NAME.command (its words, a NUL after each).
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 state=$(realpath -m -- "${RADHICAL_LOCAL_STATE:-$root/.radhical-local}")
@@ -32,7 +32,7 @@ lock_state() {
 # Removes what `up` made but the lock.
 clear_state() {
   local name
-  for name in "${servers[@]}"; do rm -rf -- "${state:?}/$name" "$state/$name.pid" "$state/$name.log"; done
+  for name in "${servers[@]}"; do rm -rf -- "${state:?}/$name" "$state/$name".{pid,log,command}; done
   rm -rf -- "$state/.minio" "$state/server.properties" "$state/classes.jsa" "$state/classes.name" "$state/env" "$state/env.partial"
 }
 
@@ -62,6 +62,7 @@ pid_of() {
 spawn() {
   local name=$1 pid fd
   shift
+  printf '%s\0' "$@" >"$state/$name.command"
   (
     # Whoever reads a pipe of ours waits until all its writers are gone, and fd 9 is the lock: a server keeps neither.
     for fd in /proc/self/fd/*; do
@@ -75,19 +76,33 @@ spawn() {
   printf '%s %s\n' "$pid" "$(start_time "$pid")" >"$state/$name.pid"
 }
 
+# Starts server NAME again as it was started, with the data and port that it had.
+respawn() {
+  local command
+  mapfile -d '' -t command <"$state/$1.command"
+  spawn "$1" "${command[@]}"
+}
+
+# Waits up to 30 s for the end of server NAME; fails where it still runs.
+await_end() {
+  local tries
+  for ((tries = 0; tries < 300; tries++)); do
+    pid_of "$1" >/dev/null || return 0
+    sleep 0.1
+  done
+  return 1
+}
+
 # Ends all servers, together, and waits for them; fails where one had to be killed.
 stop_servers() {
-  local name pid tries killed=0
+  local name pid killed=0
   for name in "${servers[@]}"; do
     if pid=$(pid_of "$name"); then kill "$pid" 2>/dev/null || true; fi
   done
   for name in "${servers[@]}"; do
-    for ((tries = 0; tries < 300; tries++)); do
-      pid=$(pid_of "$name") || continue 2
-      sleep 0.1
-    done
+    if await_end "$name"; then continue; fi
     say "$name did not end within 30 s: killed"
-    kill -KILL "$pid" 2>/dev/null || true
+    kill -KILL "$(pid_of "$name")" 2>/dev/null || true
     killed=1
   done
   return "$killed"

@@ -3,15 +3,20 @@ import { availableParallelism, cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { area } from "./area.ts";
 import { cascade } from "./cascade.ts";
+import { coordinator } from "./coordinator.ts";
 import { database } from "./database.ts";
 import { dense } from "./dense.ts";
 import { extraction } from "./extraction.ts";
+import { kafka } from "./kafka.ts";
 import { type Benchmark, measure, type Result, type Spread } from "./measure.ts";
 import { memory } from "./memory.ts";
+import { overhead } from "./overhead.ts";
 import { segmentation } from "./segmentation.ts";
 import { sparse } from "./sparse.ts";
 import { training } from "./training.ts";
 import { tuning } from "./tuning.ts";
+import { units } from "./units.ts";
+import { ingestion, workers } from "./workers.ts";
 
 /** A new one is a file beside these and an entry here. */
 const BENCHMARKS: readonly Benchmark[] = [
@@ -25,12 +30,19 @@ const BENCHMARKS: readonly Benchmark[] = [
   memory,
   database,
   tuning,
+  coordinator,
+  units,
+  kafka,
+  workers,
+  ingestion,
+  overhead,
 ];
 
 const { values, positionals } = parseArgs({
   options: {
     json: { type: "boolean", default: false },
     peers: { type: "boolean", default: false },
+    small: { type: "boolean", default: false },
     models: { type: "string" },
     image: { type: "string" },
     rounds: { type: "string", default: "7" },

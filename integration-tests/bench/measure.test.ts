@@ -16,6 +16,7 @@ test("ratios are taken within a round, the first round does not count, and the b
     ratios: [
       { name: "a / b", of: "a", to: "b", by: "rate" },
       { name: "a's share", of: "a", to: "b", by: "seconds" },
+      { name: "a's work", of: "a", to: "b", by: "amount" },
       { name: "a's memory", of: "a", to: "b", by: "peak" },
     ],
     open: async () => ({
@@ -39,6 +40,7 @@ test("ratios are taken within a round, the first round does not count, and the b
   assert.deepEqual(result.ratios, [
     { name: "a / b", median: 4, least: 4, most: 4 },
     { name: "a's share", median: 0.5, least: 0.5, most: 0.5 },
+    { name: "a's work", median: 2, least: 2, most: 2 },
     { name: "a's memory", median: 0.5, least: 0.5, most: 0.5 },
   ]);
   assert.deepEqual(

@@ -24,14 +24,16 @@ export interface BenchmarkOptions {
   /** The models folder of a run, and an image, where the benchmark's own are not wanted. */
   readonly models?: string | undefined;
   readonly image?: string | undefined;
+  /** A tenth of the size or less: to see that it runs. */
+  readonly small?: boolean | undefined;
 }
 
-/** `of` over `to`: of their rates (how many times as fast), of their seconds (what one costs beside the other) or of their peaks of memory. */
+/** `of` over `to`: of their rates (how many times as fast), of their seconds (what one costs beside the other), of their amounts or of their peaks of memory. */
 export interface Ratio {
   readonly name: string;
   readonly of: string;
   readonly to: string;
-  readonly by: "rate" | "seconds" | "peak";
+  readonly by: "rate" | "seconds" | "amount" | "peak";
 }
 
 export interface Benchmark {
@@ -128,6 +130,7 @@ export async function measure(
     const figure = {
       rate: ({ amount, seconds }: Timing) => amount / seconds,
       seconds: ({ seconds }: Timing) => seconds,
+      amount: ({ amount }: Timing) => amount,
       peak: ({ peakBytes }: Timing) => (peakBytes ?? Number.NaN) / 1e6,
     };
     const works = Object.keys(timings[0] ?? {});

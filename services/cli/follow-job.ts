@@ -1,5 +1,6 @@
 /** @file Submitting a job and following it to its end. */
 import { setTimeout as sleep } from "node:timers/promises";
+import pRetry from "p-retry";
 import { DomainError } from "../lib/errors.ts";
 import { type Job, JobState } from "../lib/proto/radhical/v1/jobs.ts";
 import { contentId } from "../lib/service/content-id.ts";
@@ -33,8 +34,9 @@ export async function runJob<Request extends { readonly requestId: string }>(
   output: Output,
   submission: Submission<Request>,
 ): Promise<string> {
-  const job = await submitFresh(submission);
-  const ended = await Promise.race([watch(services, submission, job, output), services.failed]);
+  const { service, what } = submission;
+  const follow = ({ id }: Job): Promise<Job> => watchJob(services.jobs(service), what, id, output);
+  const ended = await Promise.race([submitFresh(submission).then(follow), services.failed]);
   if (ended.state === JobState.JOB_STATE_SUCCEEDED) {
     if (ended.note !== "") output.note(ended.note);
     return ended.resultId;
@@ -52,27 +54,37 @@ async function submitFresh<Request extends { readonly requestId: string }>({
 }: Submission<Request>): Promise<Job> {
   const requestId = contentId("run", service, what, encode(codec, request));
   for (let attempt = 1; ; attempt++) {
-    const { job } = await submit({ ...request, requestId: attempt === 1 ? requestId : `${requestId}.${attempt}` });
+    const numbered = { ...request, requestId: attempt === 1 ? requestId : `${requestId}.${attempt}` };
+    // The same request id is the same job: it may be submitted until a coordinator that starts anew answers.
+    const { job } = await pRetry(() => submit(numbered), {
+      retries: MAX_BREAKS,
+      minTimeout: FIRST_WAIT_MS,
+      maxTimeout: LONGEST_WAIT_MS,
+      shouldRetry: ({ error }) => mayPass(error),
+    });
     if (!job)
       throw new DomainError("unavailable", "JOB_MISSING", `Cannot start ${what}: the service answered without a job`);
     if (!isLost(job)) return job;
   }
 }
 
-/** Breaks in a row that a watch survives: with the waits between them some two minutes. */
+/** Breaks in a row that a submission or a watch survives: with the waits between them some two minutes. */
 const MAX_BREAKS = 10;
+const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 15_000;
 
-/** Follows a job to its end. A watcher whose connection breaks asks again; the job's state is whole in every message. */
-async function watch(
-  services: Services,
-  { service, what }: { readonly service: ServiceName; readonly what: string },
-  submitted: Job,
+const mayPass = (error: unknown): boolean => error instanceof DomainError && error.kind === "unavailable";
+
+/** Follows a job to its end and returns it. A watcher whose connection breaks asks again; the job's state is whole in every message. */
+export async function watchJob(
+  jobs: ReturnType<Services["jobs"]>,
+  what: string,
+  jobId: string,
   output: Output,
 ): Promise<Job> {
   for (let breaks = 0; ; ) {
     try {
-      for await (const { job } of services.jobs(service).watchJob({ jobId: submitted.id })) {
+      for await (const { job } of jobs.watchJob({ jobId })) {
         if (!job) continue;
         breaks = 0;
         const { unit, detail } = job;
@@ -82,9 +94,8 @@ async function watch(
       }
       throw new DomainError("unavailable", "WATCH_ENDED", `Cannot follow ${what}: the service ended the watch`);
     } catch (error) {
-      const mayPass = error instanceof DomainError && error.kind === "unavailable";
-      if (!mayPass || ++breaks > MAX_BREAKS) throw error;
-      await sleep(Math.min(250 * 2 ** breaks, LONGEST_WAIT_MS));
+      if (!mayPass(error) || ++breaks > MAX_BREAKS) throw error;
+      await sleep(Math.min(FIRST_WAIT_MS * 2 ** (breaks - 1), LONGEST_WAIT_MS));
     }
   }
 }

@@ -31,7 +31,7 @@ async function makeFolder(t: TestContext): Promise<string> {
 test("help is a success and names every command; each command has its own", async () => {
   const { code, stdout } = await radhical("--help");
   assert.equal(code, 0);
-  for (const command of ["run", "segment", "serve", "provision", "doctor"])
+  for (const command of ["run", "segment", "serve", "provision", "jobs", "doctor"])
     assert.match(stdout, new RegExp(`^  ${command} `, "m"));
   assert.match((await radhical("run", "--help")).stdout, /Required:\n {2}--images <glob>/);
 });

@@ -4,6 +4,7 @@ import { Command, CommanderError } from "commander";
 import { DomainError } from "../lib/errors.ts";
 import { SOFTWARE_VERSION } from "../lib/service/version.ts";
 import { doctor } from "./doctor.ts";
+import { addJobsCommand } from "./jobs-command.ts";
 import { checkNoArguments, DoctorOptions, parseOptions, RunOptions, SegmentOptions } from "./options.ts";
 import { humanOutput, jsonOutput, type Output } from "./output.ts";
 import { provision } from "./provision.ts";
@@ -172,6 +173,11 @@ Settings come from the environment, as for radhical serve:
     const output = outputFor(given.json === true);
     return reporting(output, () => provision(output, process.env));
   });
+
+addJobsCommand(program, (json, work) => {
+  const output = outputFor(json === true);
+  return reporting(output, () => work(output));
+});
 
 program
   .command("doctor")

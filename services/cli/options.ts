@@ -3,6 +3,7 @@ import { z } from "zod";
 import { invalid } from "../lib/errors.ts";
 import { checkReductions } from "../lib/method/blocks.ts";
 import { DEVICES } from "../lib/runtime/provider.ts";
+import { SERVICE_NAMES } from "../lib/service/service-names.ts";
 import { MAX_LEVELS } from "../lib/service/topics.ts";
 
 const MAX_INT32 = 2 ** 31 - 1;
@@ -76,6 +77,14 @@ export const SegmentOptions = z.object({
   json: z.boolean().default(false),
 });
 export type SegmentOptions = z.output<typeof SegmentOptions>;
+
+/** Options of every `radhical jobs` sub-command. */
+export const JobsOptions = z.object({ address: z.string().optional(), json: z.boolean().default(false) });
+export type JobsOptions = z.output<typeof JobsOptions>;
+
+/** Options of `radhical jobs list`. */
+export const JobsListOptions = JobsOptions.extend({ service: oneOf(SERVICE_NAMES).optional() });
+export type JobsListOptions = z.output<typeof JobsListOptions>;
 
 const optionName = (path: readonly PropertyKey[]): string =>
   `--${String(path[0] ?? "").replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;

@@ -36,7 +36,8 @@ interface Watched {
   readonly lastLine: string;
 }
 
-const countOf = ({ done, total, unit }: Progress): string =>
+/** Returns progress for people: "3 of 214 tiles". */
+export const countOf = ({ done, total, unit }: Omit<Progress, "detail">): string =>
   unit === "%" ? `${done} %` : `${done} of ${total} ${unit}`;
 
 function paceOf({ done, total, unit }: Progress, { first, startMs }: Watched, nowMs: number): string {

@@ -27,13 +27,20 @@ export interface Services {
   close(): Promise<void>;
 }
 
+/** Returns the name of the setting that overrides a service's address. */
+export const addressVariable = (service: ServiceName): string => `RADHICAL_${service.toUpperCase()}_ADDRESS`;
+
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * Throws SERVICES_UNREACHABLE or TOKEN_WRONG before any work starts. Every service answers for jobs, so one that does not exist is a
  * question to which all have the same answer.
  */
-async function checkReachable(address: string, connection: Connection): Promise<void> {
+export async function checkReachable(
+  address: string,
+  connection: Connection,
+  otherwise = "or leave --address out to work in this process",
+): Promise<void> {
   const refuse = (kind: "unavailable" | "unauthenticated", reason: string, message: string, cause: unknown): never => {
     throw new DomainError(kind, reason, message, { cause });
   };
@@ -45,7 +52,7 @@ async function checkReachable(address: string, connection: Connection): Promise<
       return refuse("unavailable", "SERVICES_UNREACHABLE", message, error);
     }
     if (error.kind === "unavailable") {
-      const message = `Cannot reach services at "${address}"; start them there with radhical serve, or leave --address out to work in this process`;
+      const message = `Cannot reach services at "${address}"; start them there with radhical serve, ${otherwise}`;
       return refuse("unavailable", "SERVICES_UNREACHABLE", message, error);
     }
     if (error.kind !== "unauthenticated") return;
@@ -89,7 +96,7 @@ export async function openServices(
   const token = embedded?.token ?? env.RADHICAL_TOKEN;
   const connections = new Map<string, Connection>();
   const connectionOf = (service: ServiceName): Connection => {
-    const own = embedded ? undefined : env[`RADHICAL_${service.toUpperCase()}_ADDRESS`];
+    const own = embedded ? undefined : env[addressVariable(service)];
     const target = own ?? embedded?.address ?? address ?? "";
     const connection = connections.get(target) ?? connect(target, token);
     connections.set(target, connection);

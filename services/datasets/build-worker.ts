@@ -7,6 +7,8 @@ import { basename, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createRandom } from "../lib/method/random.ts";
+import { isSystemError } from "../lib/objects/folder-failure.ts";
+import { diskFull } from "../lib/objects/object-errors.ts";
 import { objectKey } from "../lib/objects/object-key.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
 import { type Patch, readShard } from "../lib/patches/patch-shard.ts";
@@ -53,7 +55,7 @@ export const buildWorker = (ctx: BuildWorkerContext): UnitHandler<BuildTask> => 
     const test = await inScratch((scratch) => buildPart(parts, scratch, "test", task.testKey, undefined));
     return inScratch(async (scratch) => {
       const train = await buildPart(parts, scratch, "train", task.trainKey, `${seed}-${fold}-${level}`);
-      const mean = await meanPatch(train.localPath);
+      const mean = await meanPatch(train.localPath, unit.progress);
       const meanFile = {
         path: `DB_train_w32_${fold}_${level}.binaryproto`,
         key: objectKey(prefix, "mean.binaryproto"),
@@ -74,10 +76,18 @@ async function inScratch<T>(use: (folder: string) => Promise<T>): Promise<T> {
   const scratch = await mkdtemp(join(tmpdir(), "radhical-build-"));
   try {
     return await use(scratch);
+  } catch (error) {
+    throw isDiskFull(error) ? diskFull("build databases in the folder for temporary files (TMPDIR)", error) : error;
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
 }
+
+/** LevelDB only tells in words. */
+const isDiskFull = (thrown: unknown): boolean =>
+  isSystemError(thrown, "ENOSPC") ||
+  isSystemError(thrown, "EDQUOT") ||
+  (thrown instanceof Error && (/No space left on device/.test(thrown.message) || isDiskFull(thrown.cause)));
 
 interface BuildParts {
   readonly ctx: BuildWorkerContext;

@@ -46,12 +46,15 @@ export const buildJobs = (ctx: BuildContext): JobDefinition<BuildRequest> => ({
     );
     return { resultId: contentId("database set", splitId, ...wanted), units };
   },
-  finish: async ({ splitId }, id, units) => {
+  finish: async ({ splitId }, id, units, progress) => {
     const { patchSetId } = await readDocument(ctx.objects, SPLIT, splitId);
     const { sampling, cohortId } = await readDocument(ctx.objects, PATCH_SET, patchSetId);
     const { mpp } = await readDocument(ctx.objects, COHORT, cohortId);
     const records: BuildRecord[] = [];
-    for (const { outputKey } of units) records.push(await readRecord(ctx.objects, BuildRecord, outputKey));
+    for await (const { outputKey } of units) {
+      records.push(await readRecord(ctx.objects, BuildRecord, outputKey));
+      await progress();
+    }
     const reductions = sampling?.reductions ?? [];
     await createDocument(ctx.objects, DATABASE_SET, id, { records, reductions, mpp, splitId });
     return undefined;

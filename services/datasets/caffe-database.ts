@@ -57,7 +57,10 @@ export const writeLevelDb = async (
 };
 
 /** Returns the mean patch of a record file, planar RGB, 3 x 32 x 32. Throws failedPrecondition RECORDS_EMPTY. */
-export const meanPatch = async (recordPath: string): Promise<Float64Array> => {
+export const meanPatch = async (
+  recordPath: string,
+  onBatch: () => Promise<void> = async () => {},
+): Promise<Float64Array> => {
   const sums = new Float64Array(PATCH_BYTES); // of integers below 2^53: exact, whatever the order
   let count = 0;
   for await (const records of readRecords(recordPath)) {
@@ -66,6 +69,7 @@ export const meanPatch = async (recordPath: string): Promise<Float64Array> => {
       for (let at = 0; at < PATCH_BYTES; at++) sums[at]! += pixels[at]!;
     }
     count += recordCount(records);
+    await onBatch();
   }
   if (count === 0) {
     throw new DomainError(

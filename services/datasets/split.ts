@@ -55,13 +55,12 @@ export const splitJobs = (ctx: SplitContext): JobDefinition<SplitRequest> => ({
   },
   finish: async (request, id, units) => {
     const { split } = await splitOf(ctx, request);
-    const files = units.flatMap((unit) => {
-      const { level, fold, trainKey, testKey } = ListTask.decode(unit.message);
-      return [
-        { path: `level-${level}/train_w32_${fold?.fold}.txt`, key: trainKey },
-        { path: `level-${level}/test_w32_${fold?.fold}.txt`, key: testKey },
-      ];
-    });
+    const files: SplitDocument["files"] = [];
+    for await (const { message } of units) {
+      const { level, fold, trainKey, testKey } = ListTask.decode(message);
+      files.push({ path: `level-${level}/train_w32_${fold?.fold}.txt`, key: trainKey });
+      files.push({ path: `level-${level}/test_w32_${fold?.fold}.txt`, key: testKey });
+    }
     await createDocument(ctx.objects, SPLIT, id, { ...split, files });
     return undefined;
   },
@@ -72,6 +71,7 @@ async function listLines(
   patchSet: PatchSet,
   imageIds: readonly string[],
   level: number,
+  progress: () => Promise<void>,
 ): Promise<Uint8Array> {
   const recordKey = new Map(patchSet.members.map((member) => [member.imageId, member.recordKey]));
   // Bytes image by image: the lines of a large cohort as strings would take ten times as much.
@@ -81,6 +81,7 @@ async function listLines(
     const labels = record.levels.find((entry) => entry.level === level)?.labels ?? new Uint8Array();
     const lines = [...patchNames(imageId, labels)].map(({ name, label }) => `${name}\t${label}\n`);
     parts.push(Buffer.from(lines.join(""), "latin1"));
+    await progress();
   }
   return Buffer.concat(parts);
 }
@@ -92,9 +93,9 @@ export const listWorker = (ctx: SplitContext): UnitHandler<ListTask> => ({
   codec: ListTask,
   handle: async ({ patchSetId, level, fold, trainKey, testKey }, unit) => {
     const patchSet = await readDocument(ctx.objects, PATCH_SET, patchSetId);
-    await ctx.objects.put(trainKey, await listLines(ctx, patchSet, fold?.train ?? [], level), { ifAbsent: true });
-    await unit.progress();
-    await ctx.objects.put(testKey, await listLines(ctx, patchSet, fold?.test ?? [], level), { ifAbsent: true });
+    const { train = [], test = [] } = fold ?? {};
+    await ctx.objects.put(trainKey, await listLines(ctx, patchSet, train, level, unit.progress), { ifAbsent: true });
+    await ctx.objects.put(testKey, await listLines(ctx, patchSet, test, level, unit.progress), { ifAbsent: true });
     return Buffer.from("done");
   },
 });

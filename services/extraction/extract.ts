@@ -5,7 +5,7 @@ import { checkReductions } from "../lib/method/blocks.ts";
 import { objectKey } from "../lib/objects/object-key.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
 import { ExtractRequest, Sampling, type Shortfall } from "../lib/proto/radhical/v1/extraction.ts";
-import { ExtractRecord, ExtractTask } from "../lib/proto/radhical/v1/work.ts";
+import { ExtractRecord, ExtractTask, type PatchSet } from "../lib/proto/radhical/v1/work.ts";
 import { contentId } from "../lib/service/content-id.ts";
 import { COHORT, PATCH_SET } from "../lib/service/document-kinds.ts";
 import { createDocument, encode, readDocument, readRecord } from "../lib/service/documents.ts";
@@ -48,13 +48,14 @@ export const extractJobs = (ctx: ExtractContext): JobDefinition<ExtractRequest> 
     });
     return { resultId: contentId("patch set", cohortId, settings), units };
   },
-  finish: async ({ cohortId, sampling }, id, units) => {
-    const members = units.map((unit) => ({
-      imageId: ExtractTask.decode(unit.message).imageId,
-      recordKey: unit.outputKey,
-    }));
+  finish: async ({ cohortId, sampling }, id, units, progress) => {
+    const members: PatchSet["members"] = [];
     const records: ExtractRecord[] = [];
-    for (const { recordKey } of members) records.push(await readRecord(ctx.objects, ExtractRecord, recordKey));
+    for await (const { message, outputKey: recordKey } of units) {
+      members.push({ imageId: ExtractTask.decode(message).imageId, recordKey });
+      records.push(await readRecord(ctx.objects, ExtractRecord, recordKey));
+      await progress();
+    }
     const shortfalls: Shortfall[] = records.flatMap((record) => record.shortfalls);
     const statistics = { levels: countPatches(records), shortfalls };
     await createDocument(ctx.objects, PATCH_SET, id, { cohortId, sampling, members, statistics });

@@ -18,6 +18,8 @@ export interface BlockWork {
   readonly open: Uint8Array | undefined;
   /** Every pixel as its own patch, open or not: the reference. */
   readonly isNaive: boolean;
+  /** Called on the way through a block that takes long. */
+  readonly progress?: () => Promise<void>;
 }
 
 /** Returns planar RGB [3, h + 31, w + 31] of a rectangle with what surrounds it; its memory is the caller's. */
@@ -57,7 +59,7 @@ export async function evaluateOpen(
   network: LoadedNetwork,
   read: ReadPixels,
   block: Rect,
-  { open, isNaive, width }: BlockWork & { readonly width: number },
+  { open, isNaive, width, progress = async () => {} }: BlockWork & { readonly width: number },
   take: TakePixels,
 ): Promise<number> {
   const parts = open && !isNaive && network.canBeSparse ? openParts(network, open, width, block) : undefined;
@@ -65,8 +67,10 @@ export async function evaluateOpen(
   if (!parts || partsUs >= denseCostUs(network.layers, block)) {
     const selected = selectedIn(open, width, block);
     if (selected.length === 0) return 0;
-    const evaluate = isNaive ? evaluatePatches : evaluateDense;
-    const { probabilities, seconds } = await evaluate(network, await read(block), block);
+    const pixels = await read(block);
+    const { probabilities, seconds } = isNaive
+      ? await evaluatePatches(network, pixels, block, { progress })
+      : await evaluateDense(network, pixels, block);
     take(block, selected, pick(probabilities, selected));
     return seconds;
   }
@@ -75,6 +79,7 @@ export async function evaluateOpen(
     const evaluated = await evaluatePart(network, await read(part.rect), part);
     seconds += evaluated.seconds;
     take(part.rect, part.selected, evaluated.probabilities);
+    await progress();
   }
   return seconds;
 }
@@ -90,7 +95,7 @@ async function evaluatePart(
       return { probabilities: pick(probabilities, selected), seconds };
     }
     case "patches":
-      return evaluatePatches(network, surrounded, rect, selected);
+      return evaluatePatches(network, surrounded, rect, { selected });
     case "sparse":
       return evaluateSparse(network, surrounded, rect, selected, path.cover);
   }

@@ -72,12 +72,20 @@ export async function evaluateDense(
   return { probabilities: float32Data(outputs.probabilities), seconds };
 }
 
+/** What of a rectangle is evaluated patch by patch. */
+export interface PatchesWork {
+  /** Row-major pixels; undefined: all. */
+  readonly selected?: Int32Array;
+  /** Called after every run of 256 patches: a block patch by patch takes minutes. */
+  readonly progress?: () => Promise<void>;
+}
+
 /** Returns the probabilities of selected pixels (row-major), each as its own patch; of all of them: float32 [3, h, w]. */
 export async function evaluatePatches(
   network: LoadedNetwork,
   surrounded: Uint8Array<ArrayBuffer>,
   rect: Rect,
-  selected: Int32Array = Int32Array.from({ length: rect.width * rect.height }, (_, i) => i),
+  { selected = Int32Array.from({ length: rect.width * rect.height }, (_, i) => i), progress }: PatchesWork = {},
 ): Promise<EvaluatedPixels> {
   const session = await network.patches();
   const probabilities = new Float32Array(3 * selected.length);
@@ -89,6 +97,7 @@ export async function evaluatePatches(
       patches: { type: "uint8", dims: [pixels.length, 3, PATCH_SIZE_PX, PATCH_SIZE_PX], data, transfer: true },
     });
     seconds += ran.seconds;
+    await progress?.();
     const given = float32Data(ran.outputs.probabilities);
     for (let i = 0; i < pixels.length; i++) {
       for (let c = 0; c < 3; c++) probabilities[c * selected.length + first + i] = given[3 * i + c]!;

@@ -1,10 +1,11 @@
 /** @file Evaluate: every pixel of some levels of some images, one unit per tile and level. */
 import { invalid } from "../lib/errors.ts";
 import { tileGrid } from "../lib/method/blocks.ts";
+import type { Rect } from "../lib/method/image.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
 import { ImportPurpose } from "../lib/proto/radhical/v1/datasets.ts";
 import { EvaluateRequest } from "../lib/proto/radhical/v1/inference.ts";
-import { LevelTask } from "../lib/proto/radhical/v1/work.ts";
+import { LevelTask, type PlannedUnit } from "../lib/proto/radhical/v1/work.ts";
 import { checkLevels, tileSide } from "../lib/service/cascade-plan.ts";
 import { contentId } from "../lib/service/content-id.ts";
 import { EVALUATION, MODEL } from "../lib/service/document-kinds.ts";
@@ -12,7 +13,7 @@ import { createDocument, readDocument } from "../lib/service/documents.ts";
 import type { ImageStore } from "../lib/service/image-store.ts";
 import type { JobDefinition } from "../lib/service/jobs/job-definition.ts";
 import { planUnit } from "../lib/service/jobs/units.ts";
-import { mapKey } from "../lib/service/map-keys.ts";
+import { type MapIdentity, mapKey } from "../lib/service/map-keys.ts";
 import { levelTopic } from "../lib/service/topics.ts";
 
 export interface EvaluateContext {
@@ -31,28 +32,25 @@ export const evaluateJobs = (ctx: EvaluateContext): JobDefinition<EvaluateReques
     const reductions = levels.map(({ reduction }) => reduction);
     const tile = tileSide(wanted, reductions);
     for (const { modelId } of levels) await readDocument(ctx.objects, MODEL, modelId);
-    const units = [];
+    const images: { readonly imageId: string; readonly width: number; readonly height: number }[] = [];
     for (const imageId of imageIds) {
       const { width, height } = await ctx.images.describe(imageId, ImportPurpose.IMPORT_PURPOSE_IMAGE);
-      for (const level of levels) {
-        for (const [n, rect] of tileGrid(width, height, tile).entries()) {
-          const task = LevelTask.fromPartial({
-            work: { $case: "evaluate", value: { imageId, level, reductions, ...rect } },
-          });
-          units.push(
-            planUnit({
-              topic: levelTopic(level.level),
-              key: `${imageId}-${level.level}-${n}`,
-              codec: LevelTask,
-              task,
-              outputKey: mapKey({ imageId, level, reductions, tile }, n),
-            }),
-          );
-        }
-      }
+      images.push({ imageId, width, height });
     }
     const models = levels.map((level) => `${level.level}:${level.reduction}:${level.mpp}:${level.modelId}`);
-    return { resultId: contentId("evaluation", tile, ...models, "images", ...imageIds), units };
+    return {
+      resultId: contentId("evaluation", tile, ...models, "images", ...imageIds),
+      units: {
+        *[Symbol.iterator]() {
+          for (const image of images) {
+            for (const level of levels) {
+              for (const [n, rect] of tileGrid(image.width, image.height, tile).entries())
+                yield tileUnit({ imageId: image.imageId, level, reductions, tile }, n, rect);
+            }
+          }
+        },
+      },
+    };
   },
   finish: async ({ imageIds, levels: given, tile }, id) => {
     const levels = checkLevels(given);
@@ -64,3 +62,17 @@ export const evaluateJobs = (ctx: EvaluateContext): JobDefinition<EvaluateReques
     return undefined;
   },
 });
+
+/** Tile number `n` of a map. */
+function tileUnit(map: MapIdentity, n: number, rect: Rect): PlannedUnit {
+  const { imageId, level, reductions } = map;
+  return planUnit({
+    topic: levelTopic(level.level),
+    key: `${imageId}-${level.level}-${n}`,
+    codec: LevelTask,
+    task: LevelTask.fromPartial({
+      work: { $case: "evaluate", value: { imageId, level, reductions: [...reductions], ...rect } },
+    }),
+    outputKey: mapKey(map, n),
+  });
+}

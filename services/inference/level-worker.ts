@@ -82,7 +82,13 @@ async function cascadeTile(
   const spent = task.seconds + seconds;
   const { computed, accepted, rejected } = decided.levels.at(-1)!.counts;
   if (next && computed > accepted + rejected) {
-    await ctx.objects.put(stateKey(task, task.level), encodeTileState(decided), { ifAbsent: true });
+    const key = stateKey(task, task.level);
+    await ctx.objects.put(key, encodeTileState(decided), { ifAbsent: true });
+    // Another has finished the tile while this worker stood still: the job may have removed its states already, and nobody asks again.
+    if (await ctx.objects.head(unit.outputKey)) {
+      await ctx.objects.delete(key);
+      return undefined;
+    }
     const value = encode(LevelTask, {
       work: { $case: "cascade", value: { ...task, level: next.level, seconds: spent } },
     });

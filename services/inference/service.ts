@@ -4,7 +4,7 @@ import { callerOf } from "../lib/service/caller.ts";
 import { startCoordinator } from "../lib/service/jobs/coordinator.ts";
 import { finishable } from "../lib/service/jobs/job-definition.ts";
 import { startWorker } from "../lib/service/jobs/worker.ts";
-import type { Part } from "../lib/service/lifecycle.ts";
+import { startTogether } from "../lib/service/lifecycle.ts";
 import type { ServiceDefinition } from "../lib/service/service.ts";
 import { allLevels, levelTopic } from "../lib/service/topics.ts";
 import { evaluateJobs } from "./evaluate.ts";
@@ -29,11 +29,11 @@ export const inference: ServiceDefinition = {
       definitions: [finishable(jobs)],
       topics,
     });
-    const workers: Part[] = [];
-    for (const own of level === undefined ? allLevels() : [level]) {
-      // A group per level: its members have the same subscription, whether a process serves one level or all.
-      workers.push(await startWorker(platform, `inference-level-${own}`, levelWorker(ctx, own)));
-    }
+    // A group per level: its members have the same subscription, whether a process serves one level or all.
+    const starts = (level === undefined ? allLevels() : [level]).map((own) =>
+      startWorker(platform, `inference-level-${own}`, levelWorker(ctx, own)),
+    );
+    const workers = await startTogether(starts);
     const rpcs: InferenceServiceImplementation = {
       evaluate: async (request, context) => ({ job: await coordinator.submit(jobs, request, callerOf(context)) }),
       predictRegion: predictRegion(ctx),

@@ -22,7 +22,7 @@ export interface TileWork {
   readonly open: Uint8Array | undefined;
   readonly isNaive: boolean;
   readonly signal: AbortSignal;
-  /** Called after every block. */
+  /** Called after every block, and on the way through one that takes long. */
   readonly progress: () => Promise<void>;
 }
 
@@ -48,7 +48,7 @@ export async function computeTileMaps(work: TileWork): Promise<TileMaps> {
  * blocks are those of the image's fixed grid.
  */
 export async function computeTile(work: TileWork, take: TakePixels): Promise<number> {
-  const { network, reduction, tile, open, isNaive } = work;
+  const { network, reduction, tile, open, isNaive, progress } = work;
   const area = rectAtLevel(tile, reduction);
   const blocks = network.isSparseExact
     ? evenGrid(area, open ? MAX_OPEN_BLOCK_PX : MAX_BLOCK_PX)
@@ -58,8 +58,8 @@ export async function computeTile(work: TileWork, take: TakePixels): Promise<num
   for (const { x, y, width, height } of blocks) {
     work.signal.throwIfAborted();
     const within = { x: x - area.x, y: y - area.y, width, height };
-    seconds += await evaluateOpen(network, read, within, { open, isNaive, width: area.width }, take);
-    await work.progress();
+    seconds += await evaluateOpen(network, read, within, { open, isNaive, width: area.width, progress }, take);
+    await progress();
   }
   return seconds;
 }

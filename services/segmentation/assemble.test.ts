@@ -5,7 +5,7 @@ import { decodeMask } from "../lib/images/mask.ts";
 import { tileGrid } from "../lib/method/blocks.ts";
 import { ACCEPTED, REJECTED } from "../lib/method/cascade.ts";
 import { Cascade, SegmentationMode } from "../lib/proto/radhical/v1/segmentation.ts";
-import { AssembleRecord, TileRecord } from "../lib/proto/radhical/v1/work.ts";
+import { AssembleRecord, AssembleTask, TileRecord } from "../lib/proto/radhical/v1/work.ts";
 import { contentId } from "../lib/service/content-id.ts";
 import { MODEL } from "../lib/service/document-kinds.ts";
 import { createDocument, encode } from "../lib/service/documents.ts";
@@ -13,7 +13,7 @@ import { createImageStore } from "../lib/service/image-store.ts";
 import { runUnit } from "../lib/service/jobs/inline.fixture.ts";
 import { temporaryStore } from "../lib/service/jobs/jobs.fixture.ts";
 import { storeImage } from "../lib/service/stored-images.fixture.ts";
-import { countsMessage, encodeTileState } from "../lib/service/tile-state.ts";
+import { countsMessage, encodeTileState, statesFolder } from "../lib/service/tile-state.ts";
 import { ASSEMBLE_TOPIC } from "../lib/service/topics.ts";
 import { assembleWorker } from "./assemble.ts";
 import { segmentJobs } from "./submit.ts";
@@ -40,7 +40,8 @@ async function assemble(t: TestContext, tile: number) {
     tile,
     maxHolePx: 150,
   });
-  const { units } = await segmentJobs({ objects, images }).plan({ requestId: "x", imageIds: [imageId], cascade });
+  const plan = await segmentJobs({ objects, images }).plan({ requestId: "x", imageIds: [imageId], cascade });
+  const units = [...plan.units];
   const joining = units.find(({ topic }) => topic === ASSEMBLE_TOPIC)!;
   const tiles = tileGrid(WIDTH, HEIGHT, tile);
   assert.equal(units.length, tiles.length + 1);
@@ -63,7 +64,10 @@ async function assemble(t: TestContext, tile: number) {
     const record = { levels: [countsMessage(counts)], seconds: 0.5, resultKey };
     await objects.put(units[n]!.outputKey, encode(TileRecord, record));
   }
+  const states = statesFolder(AssembleTask.decode(joining.message).prefix);
+  for (const n of [1, 2]) await objects.put(`${states}/0-${n}`, Buffer.from("state"));
   const record = AssembleRecord.decode(await runUnit(objects, assembleWorker({ objects, images }), joining));
+  for await (const { key } of objects.list(`${states}/`)) assert.fail(`"${key}" is left`);
   const read = async (suffix: string) => objects.get(record.files.find(({ path }) => path.endsWith(suffix))!.key);
   return {
     image: record.image!,

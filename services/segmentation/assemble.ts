@@ -1,4 +1,5 @@
 /** @file Makes an image's results from its tiles: probability image, mask with its holes filled, decided-by-level map (METHOD.md 5 and 7). */
+import pLimit from "p-limit";
 import { encodePng } from "../lib/images/encode-png.ts";
 import { computeFraction } from "../lib/method/cascade.ts";
 import { findRuns, paintRuns } from "../lib/method/components.ts";
@@ -12,9 +13,11 @@ import { planCascade } from "../lib/service/cascade-plan.ts";
 import { encode } from "../lib/service/documents.ts";
 import type { ImageStore } from "../lib/service/image-store.ts";
 import type { UnitHandler } from "../lib/service/jobs/worker.ts";
-import { countsMessage } from "../lib/service/tile-state.ts";
+import { countsMessage, statesFolder } from "../lib/service/tile-state.ts";
 import { ASSEMBLE_TOPIC } from "../lib/service/topics.ts";
 import { joinTiles, type ResultPlanes } from "./join-tiles.ts";
+
+const REMOVALS_AT_A_TIME = 8;
 
 export interface AssembleContext {
   readonly objects: ObjectStore;
@@ -60,8 +63,20 @@ export const assembleWorker = (ctx: AssembleContext): UnitHandler<AssembleTask> 
     const { levels, finestPixels, seconds } = joined;
     const fraction = computeFraction(levels, finestPixels);
     const resolution = { mpp: plan.mpp, mppAssumed: cascade.imageMpp === 0 };
+    await removeStates(ctx.objects, prefix, unit.progress);
     const counts = levels.map(countsMessage);
     const image = { imageId, width, height, levels: counts, computeFraction: fraction, seconds, ...resolution };
     return encode(AssembleRecord, { image, files: stored });
   },
 });
+
+/** The image's tiles are done: no level asks for a tile's state any more. Tile results stay: they hold P2 as float32. */
+async function removeStates(objects: ObjectStore, prefix: string, progress: () => Promise<void>): Promise<void> {
+  const limit = pLimit(REMOVALS_AT_A_TIME);
+  const keys: string[] = [];
+  for await (const { key } of objects.list(`${statesFolder(prefix)}/`)) keys.push(key);
+  await limit.map(keys, async (key) => {
+    await objects.delete(key);
+    await progress();
+  });
+}

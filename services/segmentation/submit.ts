@@ -14,7 +14,6 @@ import { createDocument, encode, readDocument, readRecord } from "../lib/service
 import type { ImageStore } from "../lib/service/image-store.ts";
 import type { JobDefinition } from "../lib/service/jobs/job-definition.ts";
 import { planUnit } from "../lib/service/jobs/units.ts";
-import { statesFolder } from "../lib/service/tile-state.ts";
 import { ASSEMBLE_TOPIC, levelTopic } from "../lib/service/topics.ts";
 
 export interface SubmitContext {
@@ -35,42 +34,56 @@ export const segmentJobs = (ctx: SubmitContext): JobDefinition<SubmitRequest> =>
       throw invalid("CASCADE_INVALID", `Cannot fill holes of at most ${given.maxHolePx} pixels: give 0 or more`);
     for (const { modelId } of plan.levels) await readDocument(ctx.objects, MODEL, modelId);
     const cascade = { ...given, tile: plan.tile };
-    const units: PlannedUnit[] = [];
+    const images: PlannedImage[] = [];
     for (const imageId of new Set(imageIds)) {
       const { width, height } = await ctx.images.describe(imageId, ImportPurpose.IMPORT_PURPOSE_IMAGE);
-      const tiles = tileGrid(levelOnePx(width, plan.scale), levelOnePx(height, plan.scale), plan.tile);
-      // One by one: a call cannot take the tiles of many slides as arguments.
-      for (const unit of imageUnits(imageId, cascade, plan.levels[0]?.level ?? 1, tiles)) units.push(unit);
+      const prefix = objectKey("segmentations", contentId("decisions", imageId, encode(Cascade, cascade)));
+      images.push({ imageId, prefix, width: levelOnePx(width, plan.scale), height: levelOnePx(height, plan.scale) });
     }
-    const images = units.filter(({ topic }) => topic === ASSEMBLE_TOPIC);
-    return { resultId: contentId("segmentation", ...images.map(({ outputKey }) => outputKey)), units };
+    const coarsest = plan.levels[0]?.level ?? 1;
+    return {
+      resultId: contentId("segmentation", ...images.map(({ prefix }) => recordKey(prefix))),
+      units: {
+        *[Symbol.iterator]() {
+          for (const image of images) yield* imageUnits(image, cascade, coarsest);
+        },
+      },
+    };
   },
-  finish: async ({ cascade }, id, units) => {
+  finish: async ({ cascade }, id, units, progress) => {
     const records: AssembleRecord[] = [];
-    for (const { topic, outputKey } of units) {
+    for await (const { topic, outputKey } of units) {
+      await progress();
       if (topic === ASSEMBLE_TOPIC) records.push(await readRecord(ctx.objects, AssembleRecord, outputKey));
     }
     await createDocument(ctx.objects, SEGMENTATION, id, {
       records,
       modelIds: (cascade?.models ?? []).map(({ modelId }) => modelId),
     });
-    // Every image has its record: no level asks for a tile's state any more. Tile results stay: they hold P2 as float32.
-    for (const unit of units) {
-      if (unit.topic !== ASSEMBLE_TOPIC) continue;
-      const { prefix } = AssembleTask.decode(unit.message);
-      for await (const { key } of ctx.objects.list(`${statesFolder(prefix)}/`)) await ctx.objects.delete(key);
-    }
     return undefined;
   },
 });
 
-type Tile = ReturnType<typeof tileGrid>[number];
+/** An image as its tiles are planned. */
+interface PlannedImage {
+  readonly imageId: string;
+  /** Where its segmentation lies. */
+  readonly prefix: string;
+  /** Level-1 pixels. */
+  readonly width: number;
+  readonly height: number;
+}
 
-/** An image's tiles, and the joining of them that waits for all. */
-function imageUnits(imageId: string, cascade: Cascade, level: number, tiles: readonly Tile[]): PlannedUnit[] {
-  const prefix = objectKey("segmentations", contentId("decisions", imageId, encode(Cascade, cascade)));
-  const units = tiles.map((rect, tile) =>
-    planUnit({
+const recordKey = (prefix: string): string => objectKey(prefix, "image", "record");
+
+/** Yields an image's tiles, and the joining of them that waits for all. One by one: a job may have a million. */
+function* imageUnits(
+  { imageId, prefix, width, height }: PlannedImage,
+  cascade: Cascade,
+  level: number,
+): Generator<PlannedUnit> {
+  for (const [tile, rect] of tileGrid(width, height, cascade.tile).entries()) {
+    yield planUnit({
       topic: levelTopic(level),
       key: `${prefix}/${tile}`,
       codec: LevelTask,
@@ -79,12 +92,15 @@ function imageUnits(imageId: string, cascade: Cascade, level: number, tiles: rea
       }),
       outputKey: objectKey(prefix, "tiles", String(tile)),
       group: prefix,
-    }),
-  );
-  const task = { imageId, cascade, prefix };
-  const outputKey = objectKey(prefix, "image", "record");
-  units.push(
-    planUnit({ topic: ASSEMBLE_TOPIC, key: prefix, codec: AssembleTask, task, outputKey, amount: 0, after: prefix }),
-  );
-  return units;
+    });
+  }
+  yield planUnit({
+    topic: ASSEMBLE_TOPIC,
+    key: prefix,
+    codec: AssembleTask,
+    task: { imageId, cascade, prefix },
+    outputKey: recordKey(prefix),
+    amount: 0,
+    after: prefix,
+  });
 }

@@ -2,13 +2,15 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { readModel } from "../lib/network/model-contents.ts";
+import type { ObjectStore } from "../lib/objects/object-store.ts";
 import { Model, Optimizer, RateSchedule, TrainingSettings } from "../lib/proto/radhical/v1/training.ts";
-import { TrainTask } from "../lib/proto/radhical/v1/work.ts";
+import { Checkpoint, TrainTask } from "../lib/proto/radhical/v1/work.ts";
 import { openRuntime } from "../lib/runtime/runtime.ts";
 import { sha256, shortId } from "../lib/service/content-id.ts";
 import { MODEL } from "../lib/service/document-kinds.ts";
-import { readDocument } from "../lib/service/documents.ts";
+import { encode, readDocument } from "../lib/service/documents.ts";
 import { afterTest, temporaryStore } from "../lib/service/jobs/jobs.fixture.ts";
+import { createLogger } from "../lib/service/log.ts";
 import { importModel, parseManifest } from "./models.ts";
 import { accuracy } from "./test-accuracy.ts";
 import { TINY_NETWORK, toyRecords } from "./toy-data.fixture.ts";
@@ -31,6 +33,8 @@ interface ToyOptions {
   readonly settings?: Partial<TrainingSettings>;
   /** Whether the unit is stopped soon after its so-manieth sign of progress, and begun again. */
   readonly stopAfter?: number;
+  /** Called at every checkpoint; the store is the unit's. */
+  readonly onSaved?: (objects: ObjectStore) => Promise<void>;
 }
 
 /** Trains the toy problem in a store of its own, as a worker does. */
@@ -63,12 +67,14 @@ async function trainToy(t: TestContext, options: ToyOptions = {}) {
     ...options.settings,
   });
   const task = TrainTask.fromPartial({ data, settings, fold: 1, level: 2, reduction: 2, mpp: 0.25 });
-  const worker = trainWorker({ objects, workers: 1, runtime: async () => runtime });
+  const log = createLogger("test", "silent");
+  const worker = trainWorker({ objects, workers: 1, log, runtime: async () => runtime });
   const details: string[] = [];
   let signs = 0;
   const begin = () => {
     const stopping = new AbortController();
-    const progress = async ({ detail }: { readonly detail?: string } = {}) => {
+    const progress = async ({ detail, saved }: { readonly detail?: string; readonly saved?: boolean } = {}) => {
+      if (saved) await options.onSaved?.(objects);
       if (detail !== undefined) details.push(detail);
       if (++signs === options.stopAfter) setTimeout(() => stopping.abort(), 30);
     };
@@ -112,6 +118,22 @@ test("a unit that was stopped on the way makes the same model and manifest when 
   // 300 test patches are fewer than a point takes, and the last point is of the very weights that are saved
   assert.equal(accuracyCurve.at(-1).accuracy, whole.record.testAccuracy);
   assert.deepEqual([stated.stainJitter, stated.averagedSteps], [0.05, 600]);
+});
+
+test("a worker whose run another has taken over stops at its next checkpoint, and the other's state stays", async (t) => {
+  let saves = 0;
+  const takeOver = async (objects: ObjectStore): Promise<void> => {
+    assert.equal(++saves, 1, "it went on after the run was taken over");
+    for await (const { key } of objects.list("training/")) {
+      const { bytes, etag } = (await objects.find(key))!;
+      const stored = { ...Checkpoint.decode(bytes), step: 7 };
+      await objects.put(key, encode(Checkpoint, stored), { ifMatch: etag });
+    }
+  };
+  // Hours, if it went on.
+  const trained = trainToy(t, { settings: { iterations: 1_000_000 }, onSaved: takeOver });
+  await assert.rejects(trained, { kind: "unavailable", reason: "RUN_TAKEN_OVER" });
+  assert.equal(saves, 1);
 });
 
 test("progress tells loss, accuracy, speed and the time left", async (t) => {

@@ -9,9 +9,10 @@ import { sha256, shortId } from "../lib/service/content-id.ts";
 import { encode } from "../lib/service/documents.ts";
 import { formatDuration } from "../lib/service/duration.ts";
 import type { UnitContext, UnitHandler } from "../lib/service/jobs/worker.ts";
+import type { Logger } from "../lib/service/log.ts";
 import { TRAIN_TOPIC } from "../lib/service/topics.ts";
 import { openBatchFeed } from "./batch-feed.ts";
-import { checkpointKey, openCheckpoint, type RunState } from "./checkpoint.ts";
+import { type CheckpointFile, checkpointKey, openCheckpoint, type RunState } from "./checkpoint.ts";
 import { classWeights, countClasses, rareClasses } from "./class-weights.ts";
 import { ACCURACY_PATCHES, latestLoss } from "./curve.ts";
 import { buildManifest } from "./manifest.ts";
@@ -23,6 +24,7 @@ import { type TrainedNetwork, trainNetwork } from "./training-run.ts";
 export interface TrainWorkerContext {
   readonly objects: ObjectStore;
   readonly workers: number;
+  readonly log: Pick<Logger, "info">;
   runtime(): Promise<Runtime>;
 }
 
@@ -43,11 +45,11 @@ export const trainWorker = (ctx: TrainWorkerContext): UnitHandler<TrainTask> => 
       const session = await runtime.session(model);
       return confusionMatrix(session, bytes, classOfLabel, unit).finally(() => session.release());
     };
-    const test = await readRecords(ctx.objects, data.test);
+    const test = await readRecords(ctx.objects, data.test, unit.progress);
     const sample = { ...test, bytes: evenSample(test.bytes, ACCURACY_PATCHES) };
     const accuracyOf = async (weights: Float32Array): Promise<number> =>
       accuracy(await confusionOf(modelOf(weights), sample));
-    const train = await readRecords(ctx.objects, data.train);
+    const train = await readRecords(ctx.objects, data.train, unit.progress);
     const trained = await runSteps(ctx, task, unit, { train, channelMeans, settings, accuracyOf });
     const model = modelOf(trained.weights);
     const confusion = await confusionOf(model, test);
@@ -94,14 +96,31 @@ interface Records {
   readonly counts: readonly bigint[];
 }
 
-async function readRecords(objects: ObjectStore, { key, database }: BuildRecord_RecordFile): Promise<Records> {
+async function readRecords(
+  objects: ObjectStore,
+  { key, database }: BuildRecord_RecordFile,
+  progress: () => Promise<void>,
+): Promise<Records> {
   const classOfLabel = database?.classOfLabel ?? [];
   return {
-    bytes: await objects.get(key),
+    bytes: await readWhole(objects, key, progress),
     sha256: database?.recordsSha256 ?? "",
     classOfLabel,
     counts: countClasses(database?.byLabel ?? [], classOfLabel),
   };
+}
+
+/** Returns an object's bytes, piece by piece: gigabytes come at the store's pace, and a worker that says nothing is taken for dead. */
+async function readWhole(objects: ObjectStore, key: string, progress: () => Promise<void>): Promise<Uint8Array> {
+  const { size = 0 } = (await objects.head(key)) ?? {};
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for await (const piece of (await objects.stream(key)) as AsyncIterable<Uint8Array>) {
+    bytes.set(piece, at);
+    at += piece.length;
+    await progress();
+  }
+  return bytes;
 }
 
 interface RunParts {
@@ -119,13 +138,22 @@ async function runSteps(
 ): Promise<TrainedNetwork> {
   const runtime = await ctx.runtime();
   const key = checkpointKey(trainTaskId(task));
-  const checkpoint = await openCheckpoint(ctx.objects, key, {
+  const file = await openCheckpoint(ctx.objects, key, {
     dataSha256: train.sha256,
     computeClass: runtime.computeClass,
   });
+  const { fold, level } = task;
+  ctx.log.info({ fold, level, step: file.state?.step ?? 0 }, "training begins");
+  const checkpoint: CheckpointFile = {
+    state: file.state,
+    save: async (state) => {
+      await file.save(state);
+      if (unit.signal.aborted) ctx.log.info({ fold, level, step: state.step }, "training saved and given back");
+    },
+  };
   const { iterations, batchSize, learningRate, initialAccumulator, weightDecay, stainJitter, averagedSteps } = settings;
   const { optimizer, rateSchedule } = rulesOf(settings);
-  const seed = `${settings.seed}-${task.fold}-${task.level}`;
+  const seed = `${settings.seed}-${fold}-${level}`;
   const { bytes: records, classOfLabel } = train;
   const feed = openBatchFeed({ records, classOfLabel, batchSize, seed, stainJitter }, iterations);
   const context = {
@@ -135,7 +163,7 @@ async function runSteps(
     accuracyOf,
     signal: unit.signal,
     report: (state: RunState, stepsPerSecond: number, saved: boolean) => {
-      const detail = `fold ${task.fold} level ${task.level}: ${progressOf(state, stepsPerSecond, iterations)}`;
+      const detail = `fold ${fold} level ${level}: ${progressOf(state, stepsPerSecond, iterations)}`;
       return unit.progress({ amount: state.step, detail, saved });
     },
   };

@@ -49,7 +49,7 @@ test("levels above 1 have a network of their own where one is given, and level 1
       coarseNetwork,
     });
     const { units } = await trainJobs({ objects }).plan(TrainRequest.fromPartial({ databaseSetId, settings }));
-    return units.map(({ message }) => TrainTask.decode(message));
+    return Array.from(units, ({ message }) => TrainTask.decode(message));
   };
   const half = halved(DEFAULT_NETWORK);
   const [alike, own] = [await tasks(""), await tasks(JSON.stringify(half))];

@@ -112,11 +112,15 @@ export const trainJobs = (ctx: TrainContext): JobDefinition<TrainRequest> => ({
     });
     return { resultId: contentId("model set", databaseSetId, ...units.map((unit) => unit.outputKey)), units };
   },
-  finish: async (_request, id, units) => {
+  finish: async (_request, id, units, progress) => {
     const models: Model[] = [];
-    for (const { outputKey } of units) models.push(await readRecord(ctx.objects, Model, outputKey));
+    for await (const { outputKey } of units) {
+      models.push(await readRecord(ctx.objects, Model, outputKey));
+      await progress();
+    }
     await createDocument(ctx.objects, MODEL_SET, id, { models });
-    for (const { message } of units) await ctx.objects.delete(checkpointKey(trainTaskId(TrainTask.decode(message))));
+    for await (const { message } of units)
+      await ctx.objects.delete(checkpointKey(trainTaskId(TrainTask.decode(message))));
     const rare = models
       .filter(({ rareClasses }) => rareClasses.length > 0)
       .map(({ fold, level }) => `fold ${fold} level ${level}`);

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { parseNetwork } from "../lib/network/network-description.ts";
 import { openRuntime } from "../lib/runtime/runtime.ts";
+import { JobCancelled } from "../lib/service/jobs/cancellation.ts";
 import { afterTest, temporaryStore } from "../lib/service/jobs/jobs.fixture.ts";
 import { createBatches } from "./batches.ts";
 import { openCheckpoint } from "./checkpoint.ts";
@@ -28,6 +29,9 @@ interface Interruption {
   readonly stopAt?: number;
   readonly killedAt?: number;
   readonly onAbort?: () => void;
+  readonly abortReason?: Error;
+  /** Abort while this point of the accuracy curve is measured, from 1. */
+  readonly stopInPoint?: number;
 }
 
 async function startTrainer(t: TestContext) {
@@ -35,6 +39,7 @@ async function startTrainer(t: TestContext) {
   const runtime = await openRuntime({ workers: 1, threadsPerWorker: 1, device: "cpu" });
   afterTest(t, () => runtime.close());
   const source = { records: toyRecords(30, 1), classOfLabel: [0, 1, 2], seed: "1", stainJitter: 0.1 };
+  const identity = { dataSha256: "toy", computeClass: runtime.computeClass };
   /**
    * Trains from the checkpoint under `key`. Aborts when the batch of step `stopAt` is put together; at that of step `killedAt` ends
    * without saving, as a killed process does.
@@ -42,27 +47,33 @@ async function startTrainer(t: TestContext) {
   const run = async (
     key: string,
     changes: Partial<RunSettings> = {},
-    { stopAt = -1, killedAt = -1, onAbort }: Interruption = {},
+    { stopAt = -1, killedAt = -1, onAbort, abortReason, stopInPoint = -1 }: Interruption = {},
   ) => {
     const settings = { ...SETTINGS, ...changes };
     const batches = createBatches({ ...source, batchSize: settings.batchSize });
-    const checkpoint = await openCheckpoint(objects, key, { dataSha256: "toy", computeClass: runtime.computeClass });
+    const checkpoint = await openCheckpoint(objects, key, identity);
     const stopping = new AbortController();
     const batch = async (step: number) => {
       if (step === killedAt) throw new Error("killed");
       const made = batches(step);
       if (step === stopAt) {
         onAbort?.();
-        stopping.abort();
+        stopping.abort(abortReason);
       }
       return made;
     };
-    const accuracyOf = async (weights: Float32Array) => Math.abs(Math.sin(1e3 * weights[0]!));
+    let points = checkpoint.state?.accuracies.length ?? 0;
+    const accuracyOf = async (weights: Float32Array) => {
+      if (++points === stopInPoint) stopping.abort();
+      stopping.signal.throwIfAborted();
+      return Math.abs(Math.sin(1e3 * weights[0]!));
+    };
     const context = { runtime, checkpoint, batch, accuracyOf, signal: stopping.signal, report: async () => undefined };
     return trainNetwork(context, settings);
   };
   const train = async (key: string, changes: Partial<RunSettings> = {}) => (await run(key, changes)).state;
-  return { run, train, objects };
+  const stepSaved = async (key: string) => (await openCheckpoint(objects, key, identity)).state?.step;
+  return { run, train, stepSaved, objects };
 }
 
 test("the loss falls on classes that differ in brightness", async (t) => {
@@ -122,7 +133,27 @@ test("the model is the mean of the weights of the last steps, and averaging chan
   assert.notDeepEqual(all.weights, weights);
 });
 
-test("an abort does not wait for a step that takes seconds", async (t) => {
+test("given back while a point of the curve is measured, a run loses no step and measures it again", async (t) => {
+  const { run, stepSaved } = await startTrainer(t);
+  const long = { iterations: 500 };
+  const { state, weights } = await run("whole", long);
+  assert.equal(state.accuracies.length, 2);
+  for (const point of [1, 2]) {
+    await assert.rejects(run("given-back", long, { stopInPoint: point }), { name: "AbortError" });
+    assert.equal(await stepSaved("given-back"), 250 * point);
+  }
+  const resumed = await run("given-back", long);
+  assert.deepEqual(resumed.state, state);
+  assert.deepEqual(resumed.weights, weights);
+});
+
+test("the last step is saved: what comes after it may be interrupted too", async (t) => {
+  const { run, stepSaved } = await startTrainer(t);
+  await run("whole");
+  assert.equal(await stepSaved("whole"), 60);
+});
+
+test("a cancel does not wait for a step that takes seconds", async (t) => {
   const { run } = await startTrainer(t);
   const wide = Array.from({ length: 8 }, () => ({ type: "conv" as const, kernelPx: 1, channels: 512 }));
   const layers = [...TINY_NETWORK.layers, ...wide, { type: "conv" as const, kernelPx: 1, channels: 3 }];
@@ -131,7 +162,8 @@ test("an abort does not wait for a step that takes seconds", async (t) => {
   const onAbort = () => {
     abortedMs = performance.now();
   };
-  await assert.rejects(run("slow", slow, { stopAt: 1, onAbort }), { name: "AbortError" });
+  const abortReason = new JobCancelled();
+  await assert.rejects(run("slow", slow, { stopAt: 1, onAbort, abortReason }), { name: "JobCancelled" });
   const waitedMs = performance.now() - abortedMs;
   assert.ok(waitedMs < 1_000, `waited ${waitedMs} ms`);
 });

@@ -9,6 +9,7 @@ import { trainingGraph } from "../lib/network/training-graph.ts";
 import type { Runtime } from "../lib/runtime/runtime.ts";
 import type { Session } from "../lib/runtime/session.ts";
 import { float32Data } from "../lib/runtime/tensor.ts";
+import { JobCancelled } from "../lib/service/jobs/cancellation.ts";
 import { addWeights, modelWeights } from "./averaged-weights.ts";
 import type { Batch } from "./batches.ts";
 import type { CheckpointFile, RunState } from "./checkpoint.ts";
@@ -18,7 +19,9 @@ import { learningRateAt, type RateSchedule } from "./learning-rate.ts";
 const CHECKPOINT_EVERY_MS = 2_000;
 const REPORT_EVERY_MS = 1_000;
 /** How long a cancelled run waits for the step in hand, to save it: with the 300 ms until it hears of a cancel well under a second. */
-const LAST_STEP_MS = 400;
+const CANCELLED_STEP_MS = 400;
+/** How long a run that is given back waits for it, so that another goes on with no step lost: well within the time to drain. */
+const LAST_STEP_MS = 10_000;
 
 export interface RunSettings {
   readonly network: NetworkDescription;
@@ -111,7 +114,8 @@ async function soonAfterAbort<T>(work: Promise<T>, signal: AbortSignal): Promise
   const settled = new AbortController();
   const tooLate = async (): Promise<never> => {
     if (!signal.aborted) await once(signal, "abort", { signal: settled.signal });
-    await sleep(LAST_STEP_MS, undefined, { signal: settled.signal });
+    const waitMs = signal.reason instanceof JobCancelled ? CANCELLED_STEP_MS : LAST_STEP_MS;
+    await sleep(waitMs, undefined, { signal: settled.signal });
     throw signal.reason;
   };
   try {
@@ -122,8 +126,8 @@ async function soonAfterAbort<T>(work: Promise<T>, signal: AbortSignal): Promise
 }
 
 /**
- * Trains from the checkpoint, or from the beginning, to the last step. When `signal` aborts, saves where it is and throws the abort; a step
- * that takes long is given up then. Bit for bit the same whether it was interrupted or not. Throws failedPrecondition TRAINING_DIVERGED.
+ * Trains from the checkpoint, or from the beginning, to the last step, and saves that too. When `signal` aborts, saves where it is and throws
+ * the abort; a step that takes long is given up then. Bit for bit the same whether it was interrupted or not. Throws failedPrecondition TRAINING_DIVERGED.
  */
 export async function trainNetwork(ctx: RunContext, settings: RunSettings): Promise<TrainedNetwork> {
   const { network, batchSize, weightDecay, optimizer, iterations } = settings;
@@ -142,14 +146,14 @@ export async function trainNetwork(ctx: RunContext, settings: RunSettings): Prom
     let savedMs = startedMs;
     let reportedMs = startedMs;
     const speed = (): number => ((state.step - first) * 1_000) / Math.max(1, performance.now() - startedMs);
+    if (lacksAccuracy(state)) state = await withAccuracy(ctx, settings, state);
     let next = state.step < iterations ? await ctx.batch(state.step) : undefined;
     while (next) {
       const upcoming = state.step + 1 < iterations ? ctx.batch(state.step + 1) : undefined;
       [state, next] = await soonAfterAbort(Promise.all([takeStep(session, settings, state, next), upcoming]), signal);
-      const isCurvePoint = state.step % ACCURACY_STEPS === 0;
-      if (isCurvePoint) state = await withAccuracy(ctx, settings, state);
+      if (lacksAccuracy(state)) state = await withAccuracy(ctx, settings, state);
       const now = performance.now();
-      const mustSave = signal.aborted || now - savedMs >= CHECKPOINT_EVERY_MS;
+      const mustSave = signal.aborted || !next || now - savedMs >= CHECKPOINT_EVERY_MS;
       if (mustSave) await ctx.checkpoint.save(state);
       signal.throwIfAborted();
       if (mustSave || now - reportedMs >= REPORT_EVERY_MS) {
@@ -167,8 +171,17 @@ export async function trainNetwork(ctx: RunContext, settings: RunSettings): Prom
   }
 }
 
-/** A state with the curve's next accuracy; an abort meanwhile costs the steps since the last checkpoint. */
+/** Whether a point of the accuracy curve is due that the state does not have: also where measuring it was cut short. */
+const lacksAccuracy = ({ step, accuracies }: RunState): boolean =>
+  step % ACCURACY_STEPS === 0 && accuracies.length < step / ACCURACY_STEPS;
+
+/** A state with the curve's next accuracy; an abort meanwhile saves the state without it. */
 async function withAccuracy(ctx: RunContext, settings: RunSettings, state: RunState): Promise<RunState> {
-  const accuracy = await ctx.accuracyOf(modelWeights(settings, state));
-  return { ...state, accuracies: [...state.accuracies, accuracy] };
+  try {
+    const accuracy = await ctx.accuracyOf(modelWeights(settings, state));
+    return { ...state, accuracies: [...state.accuracies, accuracy] };
+  } catch (error) {
+    if (ctx.signal.aborted) await ctx.checkpoint.save(state);
+    throw error;
+  }
 }

@@ -41,11 +41,12 @@ export const gradeJobs = (ctx: GradeContext): JobDefinition<GradeRequest> => ({
     });
     return { resultId: contentId("grades", ...units.map(({ outputKey }) => outputKey)), units };
   },
-  finish: async (_request, id, units) => {
+  finish: async (_request, id, units, progress) => {
     const images: ImageGrades[] = [];
-    for (const { outputKey } of units) {
+    for await (const { outputKey } of units) {
       // What gradeUnit wrote, read back by the same version or one that knows its fields.
       images.push(JSON.parse((await readRecord(ctx.objects, GradeRecord, outputKey)).json) as ImageGrades);
+      await progress();
     }
     const { images: count, nuclei, ...grades } = poolGrades(images);
     await createDocument(ctx.objects, GRADES, id, { grades, images: BigInt(count), nuclei: BigInt(nuclei) });
@@ -74,10 +75,12 @@ export const gradeWorker = (ctx: GradeContext): UnitHandler<GradeTask> => ({
   topics: [GRADE_TOPIC],
   members: 2,
   codec: GradeTask,
-  handle: async ({ maskId, maskKind, predictionKey }) => {
+  handle: async ({ maskId, maskKind, predictionKey }, unit) => {
     const annotation = await ctx.images.mask(maskId, maskKind);
+    await unit.progress();
     const prediction = await decodeMask(await ctx.objects.get(predictionKey), "binary");
     const nuclei = findNuclei(annotation.labels, annotation.width, annotation.height, annotation.kind);
+    await unit.progress();
     const grades = gradeImage(Uint8Array.from(prediction.labels), nuclei);
     return encode(GradeRecord, { json: JSON.stringify(grades) });
   },

@@ -77,8 +77,8 @@ export const tuneJobs = (ctx: TuneContext): JobDefinition<TuneRequest> => ({
     };
   },
   finish: async (_request, id, units) => {
-    const tuning = await readRecord(ctx.objects, GetTuningResponse, units[0]?.outputKey ?? "");
-    await createDocument(ctx.objects, TUNING, id, tuning);
+    for await (const { outputKey } of units)
+      await createDocument(ctx.objects, TUNING, id, await readRecord(ctx.objects, GetTuningResponse, outputKey));
     return undefined;
   },
 });

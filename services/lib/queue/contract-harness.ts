@@ -8,7 +8,7 @@ import { type ConsumeOptions, type Consumer, type Delivery, deadLetterTopic, typ
 export interface QueueHarness {
   readonly adapter: "in-process" | "kafka";
   /** Opens a queue that is closed after the test. */
-  open(t: TestContext): Promise<Queue>;
+  open(t: TestContext, options?: { readonly stallMs?: number }): Promise<Queue>;
   /** Makes topics as a deployment's administrator does, before a queue asks for them; nothing in process. */
   provision(topics: readonly string[]): Promise<void>;
   /** Returns what another process needs to open the queue: a folder or the brokers. */

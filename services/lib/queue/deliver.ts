@@ -15,7 +15,7 @@ import {
 
 const DEFAULT_RETRIES = 4;
 const DEFAULT_BACKOFF_MS = 250;
-/** Below the session timeout: nothing tells the broker that a member lives while a handler waits for its retry. */
+/** The longest wait for a retry, if the adapter knows no reason for less. */
 const MAX_BACKOFF_MS = 10_000;
 /** An error's message may quote what it choked on; a dead letter has to stay below the size limit. */
 const MAX_ERROR_CHARACTERS = 2000;
@@ -43,6 +43,8 @@ export interface InHand {
 export interface DeliverContext {
   readonly publish: Queue["publish"];
   readonly log?: QueueLog | undefined;
+  /** Nothing tells a broker that a member lives while a handler waits for its retry. */
+  readonly maxBackoffMs?: number;
 }
 
 /** Carries whatever a handler threw past p-retry, which takes a TypeError or a non-error for a bug in its own use. */
@@ -72,7 +74,7 @@ export async function deliver(
   }
   const attempt = tally.deaths + 1;
   await inHand.record(attempt);
-  const ending = await runHandler(inHand, options, attempt);
+  const ending = await runHandler(inHand, options, attempt, context.maxBackoffMs ?? MAX_BACKOFF_MS);
   switch (ending.kind) {
     case "finished":
       await inHand.commit();
@@ -89,7 +91,12 @@ export async function deliver(
   }
 }
 
-async function runHandler(inHand: InHand, options: ConsumeOptions, attempt: number): Promise<Ending> {
+async function runHandler(
+  inHand: InHand,
+  options: ConsumeOptions,
+  attempt: number,
+  maxBackoffMs: number,
+): Promise<Ending> {
   const { signal } = inHand;
   const { isRetryable = isUnavailable } = options;
   let calls = 0;
@@ -108,8 +115,8 @@ async function runHandler(inHand: InHand, options: ConsumeOptions, attempt: numb
   try {
     await pRetry(call, {
       retries: options.retries ?? DEFAULT_RETRIES,
-      minTimeout: options.backoffMs ?? DEFAULT_BACKOFF_MS,
-      maxTimeout: MAX_BACKOFF_MS,
+      minTimeout: Math.min(options.backoffMs ?? DEFAULT_BACKOFF_MS, maxBackoffMs),
+      maxTimeout: maxBackoffMs,
       signal,
       shouldRetry: ({ error }) => isRetryable(error.cause),
       onFailedAttempt: () => inHand.heartbeat(),

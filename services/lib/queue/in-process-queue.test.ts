@@ -16,8 +16,8 @@ queueContract({
   adapter: "in-process",
   place: temporaryFolder,
   provision: async () => undefined,
-  open: async (t) => {
-    const queue = await openInProcessQueue({ folder: await temporaryFolder(t) });
+  open: async (t, options = {}) => {
+    const queue = await openInProcessQueue({ folder: await temporaryFolder(t), ...options });
     t.after(() => queue.close());
     return queue;
   },

@@ -5,6 +5,7 @@ import { type DeliverContext, deliver, pause } from "./deliver.ts";
 import { type Claim, Topic } from "./in-process-topic.ts";
 import type { ConsumeOptions, Consumer, Queue, QueueLog } from "./queue.ts";
 import { checkSizes, closedQueue, unknownTopic, withDeadLetterTopics } from "./rules.ts";
+import { watchForStalls } from "./stall-watch.ts";
 
 /** Rest before a message is delivered again whose attempt could not be written. */
 const LEDGER_PAUSE_MS = 1000;
@@ -14,6 +15,8 @@ const MAX_LEDGER_FAILURES = 5;
 export interface InProcessQueueOptions {
   /** Where attempts are remembered across the death of the process; used by one process at a time. */
   readonly folder: string;
+  /** A consumer whose work in hand says nothing for this long fails (`Consumer.failed`); undefined: never. */
+  readonly stallMs?: number;
   readonly log?: QueueLog;
 }
 
@@ -21,7 +24,7 @@ export interface InProcessQueueOptions {
  * Opens a queue whose messages live in memory and end with the process; only attempts outlive it, in `folder`. What
  * was published and not done has to be published again after a restart, with the same key, value and `job` header.
  */
-export async function openInProcessQueue({ folder, log }: InProcessQueueOptions): Promise<Queue> {
+export async function openInProcessQueue({ folder, stallMs, log }: InProcessQueueOptions): Promise<Queue> {
   const attempts = await openAttemptsFolder(folder);
   const topics = new Map<string, Topic>();
   const members = new Set<Member>();
@@ -52,7 +55,8 @@ export async function openInProcessQueue({ folder, log }: InProcessQueueOptions)
     },
     async consume(options) {
       const sources = options.topics.map((name) => ({ name, backlog: find("consume from", name).join(options.group) }));
-      const member = startMember(sources, options, attempts, { publish: queue.publish, log }, wakeAll);
+      const context = { publish: queue.publish, log, stallMs };
+      const member = startMember(sources, options, attempts, context, wakeAll);
       members.add(member);
       member.wake();
       const stop = async () => {
@@ -91,25 +95,10 @@ const ledgerFailed = (cause: unknown): DomainError =>
     { cause },
   );
 
-function startMember(
-  sources: readonly Source[],
-  options: ConsumeOptions,
-  attempts: AttemptsFolder,
-  context: DeliverContext,
-  wakeAll: () => void,
-): Member {
-  const running = new Set<Promise<void>>();
-  const stopping = new AbortController();
-  const concurrency = options.concurrency ?? 1;
+/** Returns what takes the next message there is. Topics take turns, so that a long backlog in one does not hold up the others. */
+function taker(sources: readonly Source[]): () => { topic: string; claim: Claim } | undefined {
   let turn = 0;
-  let failuresInARow = 0;
-  let giveUp: (error: Error) => void = () => undefined;
-  const failed = new Promise<Error>((resolve) => {
-    giveUp = resolve;
-  });
-
-  const take = (): { topic: string; claim: Claim } | undefined => {
-    // Topics take turns, so that a long backlog in one does not hold up the others.
+  return () => {
     for (let tried = 0; tried < sources.length; tried++) {
       const source = sources[turn++ % sources.length]!;
       const claim = source.backlog.take();
@@ -117,10 +106,30 @@ function startMember(
     }
     return undefined;
   };
+}
+
+function startMember(
+  sources: readonly Source[],
+  options: ConsumeOptions,
+  attempts: AttemptsFolder,
+  context: DeliverContext & { readonly stallMs: number | undefined },
+  wakeAll: () => void,
+): Member {
+  const running = new Set<Promise<void>>();
+  const stopping = new AbortController();
+  const concurrency = options.concurrency ?? 1;
+  const take = taker(sources);
+  let failuresInARow = 0;
+  let giveUp: (error: Error) => void = () => undefined;
+  const failed = new Promise<Error>((resolve) => {
+    giveUp = resolve;
+  });
+  const stalls = watchForStalls(context.stallMs, giveUp, context.log);
 
   const handle = async (topic: string, claim: Claim): Promise<void> => {
     const { message } = claim;
     const { tally, record, forget } = attempts(options.group, topic, message);
+    const held = stalls.hold({ topic, key: message.key });
     const inHand = {
       topic,
       message,
@@ -128,7 +137,7 @@ function startMember(
       record,
       signal: stopping.signal,
       commit: forget,
-      heartbeat: async () => {},
+      heartbeat: async () => held.advance(),
     };
     const outcome = await deliver(inHand, options, context).catch(async (thrown: unknown) => {
       context.log?.error({ err: thrown, topic, group: options.group }, "cannot record attempt, delivering again");
@@ -136,6 +145,7 @@ function startMember(
       await pause(LEDGER_PAUSE_MS, stopping.signal);
       return "released" as const;
     });
+    held.end();
     if (outcome === "done") {
       failuresInARow = 0;
       claim.done();
@@ -158,6 +168,7 @@ function startMember(
     failed,
     wake,
     async stop() {
+      stalls.stop();
       stopping.abort();
       await Promise.all(running);
     },

@@ -1,5 +1,5 @@
 /** @file One member of a Kafka consumer group: partitions side by side, messages of a partition one after the other. */
-import type { Admin, EachBatchPayload, KafkaMessage } from "kafkajs";
+import type { Admin, ConsumerConfig, EachBatchPayload, KafkaMessage } from "kafkajs";
 import { DomainError } from "../errors.ts";
 import { type DeliverContext, deliver, type InHand } from "./deliver.ts";
 import { createKafkaAttempts, encodeAttempt, type KafkaAttempts } from "./kafka-attempts.ts";
@@ -7,22 +7,42 @@ import { createKafkaClient, type KafkaAddress, onBrokers, onFreshTopics } from "
 import { type Membership, watchMembership } from "./kafka-membership.ts";
 import type { KafkaNames } from "./kafka-names.ts";
 import type { ConsumeOptions, Consumer, Message } from "./queue.ts";
+import { type StallWatch, watchForStalls } from "./stall-watch.ts";
 
 /**
  * kafkajs fetches again only when every fetched batch is through, and a batch may hold thousands of messages: after
  * this long a batch gives way, so that one partition's backlog does not keep new messages of the others waiting.
  */
 const BATCH_SLICE_MS = 2000;
+/** A member hears of a rebalance by its next heartbeat, and whoever joins waits for that. */
+const MAX_HEARTBEAT_MS = 1000;
 /** How long an empty fetch waits at the broker; `stop()` waits for it. */
 const FETCH_WAIT_MS = 500;
+/**
+ * What a consumer holds of a backlog: it fetches so much from each broker, or one message that is larger, and fetches again only when all
+ * of it has had its turn. What else is published waits at the brokers, so nothing has to be paused.
+ */
+const FETCH_BYTES = 2 ** 20;
+const FETCH_PARTITION_BYTES = 2 ** 18;
 
 export interface KafkaMemberOptions {
   readonly address: KafkaAddress;
   readonly admin: Pick<Admin, "fetchOffsets">;
   readonly names: KafkaNames;
   readonly sessionTimeoutMs: number;
+  readonly stallMs: number | undefined;
   readonly context: DeliverContext;
 }
+
+const consumerOptions = (groupId: string, sessionTimeoutMs: number): ConsumerConfig => ({
+  groupId,
+  sessionTimeout: sessionTimeoutMs,
+  heartbeatInterval: Math.min(MAX_HEARTBEAT_MS, Math.floor(sessionTimeoutMs / 10)),
+  maxWaitTimeInMs: FETCH_WAIT_MS,
+  maxBytes: FETCH_BYTES,
+  maxBytesPerPartition: FETCH_PARTITION_BYTES,
+  allowAutoTopicCreation: false,
+});
 
 /**
  * Starts a member of the group and returns it once it has joined. Throws unavailable (QUEUE_UNAVAILABLE).
@@ -32,22 +52,17 @@ export interface KafkaMemberOptions {
 export async function startKafkaMember(member: KafkaMemberOptions, options: ConsumeOptions): Promise<Consumer> {
   const { address, names, sessionTimeoutMs } = member;
   const groupId = names.of(options.group);
-  const consumer = createKafkaClient(address).consumer({
-    groupId,
-    sessionTimeout: sessionTimeoutMs,
-    heartbeatInterval: Math.floor(sessionTimeoutMs / 10),
-    maxWaitTimeInMs: FETCH_WAIT_MS,
-    allowAutoTopicCreation: false,
-  });
+  const consumer = createKafkaClient(address).consumer(consumerOptions(groupId, sessionTimeoutMs));
   const attempts = createKafkaAttempts(member.admin, groupId);
   const membership = watchMembership(consumer, Math.floor(sessionTimeoutMs / 3), attempts.forget);
   const running = new Set<Promise<void>>();
   let stopping = false;
   let crash: Error | undefined;
-  let reportCrash: (error: Error) => void;
+  let reportCrash: (error: Error) => void = () => undefined;
   const failed = new Promise<Error>((resolve) => {
     reportCrash = resolve;
   });
+  const stalls = watchForStalls(member.stallMs, reportCrash, member.context.log);
   consumer.on("consumer.crash", ({ payload: { error, restart } }) => {
     membership.abortAll(error);
     if (restart) return;
@@ -59,7 +74,7 @@ export async function startKafkaMember(member: KafkaMemberOptions, options: Cons
 
   const eachBatch = async (payload: EachBatchPayload) => {
     const mayGoOn = () => !stopping && !membership.mustRejoin() && payload.isRunning() && !payload.isStale();
-    const work = handleBatch(payload, { mayGoOn, attempts, membership, names }, options, member.context);
+    const work = handleBatch(payload, { mayGoOn, attempts, membership, names, stalls }, options, member.context);
     const settled = work.catch(() => undefined);
     running.add(settled);
     await work.finally(() => running.delete(settled));
@@ -85,6 +100,7 @@ export async function startKafkaMember(member: KafkaMemberOptions, options: Cons
 
   const stop = async () => {
     stopping = true;
+    stalls.stop();
     membership.abortAll(new Error("the consumer stops"));
     // Handlers first: they may still commit, which kafkajs refuses to a member that has left.
     await Promise.all(running);
@@ -105,12 +121,13 @@ interface BatchContext {
   readonly attempts: KafkaAttempts;
   readonly membership: Membership;
   readonly names: KafkaNames;
+  readonly stalls: StallWatch;
 }
 
 /** Handles messages of a batch in order; what it leaves unresolved is fetched again. */
 async function handleBatch(
   payload: EachBatchPayload,
-  { mayGoOn, attempts, membership, names }: BatchContext,
+  { mayGoOn, attempts, membership, names, stalls }: BatchContext,
   options: ConsumeOptions,
   context: DeliverContext,
 ): Promise<void> {
@@ -121,11 +138,16 @@ async function handleBatch(
     // Asked after the last await before the hold: from there on, stop() finds the delivery and aborts it.
     if (!mayGoOn() || Date.now() - startedMs > BATCH_SLICE_MS) return;
     const { signal, end } = membership.hold(topic, partition);
+    const decoded = decodeMessage(message);
+    const held = stalls.hold({ topic: names.without(topic), key: decoded.key });
     try {
-      const beat = () => membership.beat(payload.heartbeat);
+      const beat = () => {
+        held.advance();
+        return membership.beat(payload.heartbeat);
+      };
       const inHand: InHand = {
         topic: names.without(topic),
-        message: decodeMessage(message),
+        message: decoded,
         tally,
         signal,
         record: (starts) => commit(payload, message.offset, encodeAttempt(message.offset, starts)),
@@ -136,6 +158,7 @@ async function handleBatch(
       payload.resolveOffset(message.offset);
       await beat();
     } finally {
+      held.end();
       end();
     }
   }

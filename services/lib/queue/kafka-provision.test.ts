@@ -19,8 +19,8 @@ const refusal = (reason: string, patterns: readonly RegExp[]) => (error: unknown
   return true;
 };
 
-const brokers = process.env.KAFKA_BROKERS?.split(",");
-if (brokers) provisionTests(brokers);
+const { KAFKA_BROKERS } = process.env;
+if (KAFKA_BROKERS) provisionTests(KAFKA_BROKERS.split(","));
 
 function provisionTests(brokers: readonly string[]): void {
   const address = { brokers, clientId: "provision" };
@@ -87,6 +87,19 @@ function provisionTests(brokers: readonly string[]): void {
     await assert.rejects(provision(prefix), isRefused);
     const { topics } = await admin.fetchTopicMetadata({ topics: [`${prefix}.tiles`, `${prefix}.tiles.dead-letter`] });
     assert.deepEqual(topics.map(({ partitions }) => partitions.length).sort(), [1, 5]);
+  });
+
+  test("more replicas than there are brokers are refused by the setting's name, and nothing is made", async (t) => {
+    const prefix = unique("provision");
+    await assert.rejects(provision(prefix, { replication: 5 }), {
+      reason: "REPLICATION_INVALID",
+      message: /with 5 replicas: the cluster has fewer brokers; set KAFKA_REPLICATION/,
+    });
+    const admin = await openAdmin(t);
+    assert.deepEqual(
+      (await admin.listTopics()).filter((name) => name.startsWith(prefix)),
+      [],
+    );
   });
 
   test("other replicas than asked for are a mismatch; left to the brokers they are not", async () => {

@@ -1,7 +1,7 @@
 /** @file Makes the topics of a deployment, and finds out whether those that exist are as they have to be. */
 import type { Admin } from "kafkajs";
-import { DomainError } from "../errors.ts";
-import { createKafkaClient, type KafkaAddress, onBrokers, onFreshTopics } from "./kafka-client.ts";
+import { DomainError, invalid } from "../errors.ts";
+import { createKafkaClient, type KafkaAddress, onBrokers, onFreshTopics, protocolErrorType } from "./kafka-client.ts";
 import { kafkaNames } from "./kafka-names.ts";
 import { minInsyncReplicas, planTopics, type TopicPlan, type TopicSpec } from "./topic-spec.ts";
 
@@ -71,7 +71,13 @@ async function createTopics(admin: Admin, plans: readonly TopicPlan[], wanted: n
     ),
   }));
   // Another provisioning may create them at the same time: what it made is checked like everything else.
-  await admin.createTopics({ topics, waitForLeaders: false });
+  try {
+    await admin.createTopics({ topics, waitForLeaders: false });
+  } catch (error) {
+    if (protocolErrorType(error) !== "INVALID_REPLICATION_FACTOR") throw error;
+    const message = `Cannot create topics with ${replicas} replicas: the cluster has fewer brokers; set KAFKA_REPLICATION to at most their number`;
+    throw invalid("REPLICATION_INVALID", message, error);
+  }
   await onFreshTopics(() => admin.fetchTopicMetadata({ topics: topics.map(({ topic }) => topic) }));
 }
 

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { describe, type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { DomainError } from "../errors.ts";
 import {
   aborted,
@@ -16,6 +19,8 @@ import {
 import { provisionTopics } from "./kafka-provision.ts";
 import { openKafkaQueue } from "./kafka-queue.ts";
 import { queueContract } from "./queue.contract.ts";
+
+const BACKLOG_MESSAGE_BYTES = 50_000;
 
 /** The shortest the brokers allow. */
 const SESSION_TIMEOUT_MS = 6000;
@@ -34,12 +39,13 @@ if (address) {
         partitions: 3,
       });
     },
-    open: async (t: TestContext) => {
+    open: async (t: TestContext, options = {}) => {
       const queue = await openKafkaQueue({
         brokers: brokersOf(address),
         clientId: "contract",
         prefix: CONTRACT_PREFIX,
         sessionTimeoutMs: SESSION_TIMEOUT_MS,
+        ...options,
       });
       t.after(() => queue.close());
       return queue;
@@ -70,6 +76,26 @@ function kafkaTests(harness: QueueHarness): void {
     await until(() => seen.length >= 2, "the next message");
     assert.deepEqual(seen.map(textOf), ["long", "next"]);
     assert.equal(finished, 1);
+  });
+
+  test("waits for a retry no longer than its session lasts", async (t) => {
+    const { queue, topic } = await openWithTopic(harness, t);
+    const { seen } = await watch(queue, topic, {
+      backoffMs: 2 * SESSION_TIMEOUT_MS,
+      handle: async () => {
+        if (seen.length === 1) throw new DomainError("unavailable", "OVERLOADED", "Cannot reach the store");
+      },
+    });
+    await queue.publish(topic, [message("a", "unlucky"), message("a", "next")]);
+    await until(() => seen.length >= 3, "the next message");
+    assert.deepEqual(
+      seen.map((delivery) => [textOf(delivery), delivery.attempt]),
+      [
+        ["unlucky", 1],
+        ["unlucky", 1],
+        ["next", 1],
+      ],
+    );
   });
 
   test("gives a message in hand up when another member joins, and that is no death", async (t) => {
@@ -110,6 +136,22 @@ function kafkaTests(harness: QueueHarness): void {
       seen.map(({ headers }) => headers.part),
       ["1", "2", "3", "4"],
     );
+  });
+
+  test("holds the same little of a backlog however long that is", async (t) => {
+    const child = fileURLToPath(new URL("./kafka-memory.child.js", import.meta.url));
+    const mostOf = async (messages: number): Promise<number> => {
+      const { queue, topic } = await openWithTopic(harness, t);
+      const value = new Uint8Array(BACKLOG_MESSAGE_BYTES);
+      const backlog = Array.from({ length: messages }, (_, i) => ({ key: `key-${i}`, value }));
+      await queue.publish(topic, backlog);
+      const args = [child, await harness.place(t), topic];
+      const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 60_000 });
+      return Number(stdout);
+    };
+    const [little, much] = [await mostOf(80), await mostOf(1000)];
+    t.diagnostic(`${little} bytes of buffers before a backlog of 4 MB, ${much} before one of 50 MB`);
+    assert.ok(little > 0 && much < little + 4 * 2 ** 20, `${little} and ${much} bytes`);
   });
 
   test("says when a consumer has ended by itself for good", async (t) => {

@@ -20,6 +20,8 @@ export interface KafkaQueueOptions {
   readonly prefix?: string;
   /** A worker that says nothing for this long is taken for dead; the brokers allow 6 s to 30 min. Default 30 s. */
   readonly sessionTimeoutMs?: number;
+  /** A consumer whose work in hand says nothing for this long fails (`Consumer.failed`); undefined: never. */
+  readonly stallMs?: number;
   /** Gets kafkajs's warnings and dead letters; without it the adapter is silent. */
   readonly log?: QueueLog;
 }
@@ -74,8 +76,8 @@ export async function openKafkaQueue(options: KafkaQueueOptions): Promise<Queue>
       onBrokers(`consume as group "${consumeOptions.group}"`, brokers, async () => {
         for (const topic of consumeOptions.topics) await requireTopic("consume from", topic);
         const sessionTimeoutMs = options.sessionTimeoutMs ?? DEFAULT_SESSION_TIMEOUT_MS;
-        const context = { publish: queue.publish, log };
-        const setup = { address: options, admin, names, sessionTimeoutMs, context };
+        const context = { publish: queue.publish, log, maxBackoffMs: Math.floor(sessionTimeoutMs / 3) };
+        const setup = { address: options, admin, names, sessionTimeoutMs, stallMs: options.stallMs, context };
         const member = await startKafkaMember(setup, consumeOptions);
         members.add(member);
         const stop = () => member.stop().finally(() => members.delete(member));

@@ -1,12 +1,14 @@
 /** @file Contract: retries, dead letters and what happens when a dead letter cannot be published. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { DomainError } from "../errors.ts";
 import {
   message,
   openWithTopic,
   type QueueHarness,
   textOf,
+  unique,
   until,
   watch,
   watchDeadLetters,
@@ -127,5 +129,44 @@ export function failureContract(harness: QueueHarness): void {
     );
     assert.deepEqual(dead.seen.map(textOf), ["poison"]);
     assert.equal(dead.seen[0]?.headers[DEAD_LETTER_HEADERS.topic], source);
+  });
+
+  test("a consumer whose work in hand does not advance fails and says so, so that its process ends", async (t) => {
+    let goOn = () => {};
+    const hung = new Promise<void>((resolve) => {
+      const alive = setInterval(() => {}, 1000);
+      goOn = () => {
+        clearInterval(alive);
+        resolve();
+      };
+    });
+    // Before the queue's own end, which a handler that is deaf to its signal would keep waiting.
+    t.after(() => goOn());
+    const queue = await harness.open(t, { stallMs: 400 });
+    const topic = unique("contract");
+    await harness.provision([topic]);
+    await queue.requireTopics([topic]);
+    const { consumer } = await watch(queue, topic, { handle: () => hung });
+    const steps: number[] = [];
+    const advancing = await watch(queue, topic, {
+      handle: async (delivery) => {
+        for (let step = 0; step < 30; step++) {
+          await sleep(50);
+          await delivery.progress();
+          steps.push(step);
+        }
+      },
+    });
+    let isWrong = false;
+    void advancing.consumer.failed.then(() => {
+      isWrong = true;
+    });
+    await queue.publish(topic, [message("a", "x")]);
+    const error = await consumer.failed;
+    assert.ok(error instanceof DomainError);
+    assert.equal(error.reason, "WORKER_STALLED");
+    assert.match(error.message, new RegExp(`"${topic}": 400 ms in hand without a sign of progress`));
+    await until(() => steps.length >= 30, "work that takes longer than that and says that it advances");
+    assert.equal(isWrong, false);
   });
 }

@@ -60,8 +60,8 @@ export interface ConsumeOptions {
 
 export interface Consumer {
   /**
-   * Resolves when the consumer has ended by itself and will not come back; never rejects. The process should exit
-   * then, so that another takes over. The in-process queue does where attempts cannot be written.
+   * Resolves when the consumer has ended by itself and will not come back, or holds work that does not advance; never rejects. The process
+   * should exit then, so that another takes over. The in-process queue does where attempts cannot be written too.
    */
   readonly failed: Promise<Error>;
   /** Stops taking messages, aborts those in hand and waits for their handlers. What was not finished is delivered again. */

@@ -4,6 +4,7 @@
  */
 import { parentPort, workerData } from "node:worker_threads";
 import * as ort from "onnxruntime-node";
+import { DENORMALS_ARE_ZERO } from "./denormals.ts";
 import type { FromWorker, Request, ToWorker, WorkerSettings } from "./messages.ts";
 import { detach, isElementType, lentBuffers, type Tensor, type Tensors } from "./tensor.ts";
 
@@ -30,7 +31,7 @@ const SESSION_OPTIONS: ort.InferenceSession.SessionOptions = {
   extra: {
     session: {
       intra_op: { allow_spinning: "0" }, // spinning would burn the cores that other workers need
-      set_denormal_as_zero: "1", // denormals make late training steps many times slower
+      ...DENORMALS_ARE_ZERO, // for a session's own threads; this thread has inherited it
       // a node that a GPU cannot run is an error: ONNX Runtime would silently put it on the CPU
       ...(settings.provider !== "cpu" && { disable_cpu_ep_fallback: "1" }),
     },

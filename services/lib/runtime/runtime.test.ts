@@ -60,6 +60,16 @@ test("returns the same bits on one worker, two workers, and two threads", async 
   for (const result of results) assert.deepEqual(result, results[0]);
 });
 
+test("takes denormals for zero on every worker, also in a second runtime of the process", async (t) => {
+  for (const workers of [3, 2]) {
+    const session = await (await open(t, { workers })).session(matrixPowerModel(2));
+    const runs = Array.from({ length: 4 * workers }, () =>
+      session.run({ x: matrix(Float32Array.of(1e-20)) }, ["power"]),
+    );
+    for (const { power } of await Promise.all(runs)) assert.equal(float32Data(power)[0], 0);
+  }
+});
+
 test("leaves the caller's feed as it is, and empties it when it is handed over", async (t) => {
   const session = await (await open(t)).session(matrixPowerModel(2));
   const kept = Float32Array.of(1, 0, 0, 1);

@@ -1,6 +1,7 @@
 /** @file Opens ONNX Runtime off the main thread: a fixed set of worker threads that hold sessions and run graphs. */
 import { DomainError, invalid } from "../errors.ts";
 import { findChannelBlock } from "./channel-block.ts";
+import { takeDenormalsForZero } from "./denormals.ts";
 import { chooseProvider } from "./device.ts";
 import { computeClass, type Device, type Provider } from "./provider.ts";
 import { createSession, type Session } from "./session.ts";
@@ -47,6 +48,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
       );
     }
   }
+  await takeDenormalsForZero();
   const provider = await chooseProvider(options.device, WORKER_SCRIPT);
   // a GPU runs one graph at a time: more workers would only take more of its memory
   const count = provider === "cpu" ? options.workers : 1;

@@ -19,6 +19,14 @@ test("without settings a service is for this machine alone", () => {
   assert.deepEqual([objects, queue], [{ kind: "folder", folder: ".radhical" }, { kind: "in-process" }]);
 });
 
+test("how long a process may take to stop, and work to say nothing, are settings", () => {
+  const { graceMs, stallMs } = readConfig({});
+  assert.deepEqual([graceMs, stallMs], [30_000, 300_000]);
+  const set = readConfig({ RADHICAL_GRACE_MS: "1", RADHICAL_STALL_MS: "1000" });
+  assert.deepEqual([set.graceMs, set.stallMs], [1, 1_000]);
+  assert.match(refusal({ RADHICAL_STALL_MS: "999", RADHICAL_GRACE_MS: "0" }), /RADHICAL_GRACE_MS.*RADHICAL_STALL_MS/);
+});
+
 test("an empty variable counts as unset", () => {
   assert.deepEqual(
     readConfig({ RADHICAL_TOKEN: "", KAFKA_BROKERS: "", S3_ENDPOINT: "", RADHICAL_LISTEN: "" }),

@@ -26,6 +26,8 @@ export const ServiceConfig = z
     RADHICAL_DEVICE: z.enum(DEVICES).default("auto"),
     RADHICAL_MAX_UPLOAD_BYTES: count.default(4 * 2 ** 30),
     RADHICAL_MAX_IMAGE_PIXELS: count.default(1_000_000_000),
+    RADHICAL_GRACE_MS: count.default(30_000),
+    RADHICAL_STALL_MS: z.coerce.number().int().min(1_000).default(300_000),
     KAFKA_BROKERS: z
       .string()
       .refine((list) => brokersOf(list).every((broker) => /^.+:\d+$/.test(broker)), 'must be "host:port,host:port,..."')
@@ -47,6 +49,8 @@ export const ServiceConfig = z
     },
     token: env.RADHICAL_TOKEN,
     logLevel: env.RADHICAL_LOG_LEVEL,
+    graceMs: env.RADHICAL_GRACE_MS,
+    stallMs: env.RADHICAL_STALL_MS,
     runtime: { workers: env.RADHICAL_WORKERS, device: env.RADHICAL_DEVICE },
     limits: { uploadBytes: env.RADHICAL_MAX_UPLOAD_BYTES, imagePixels: env.RADHICAL_MAX_IMAGE_PIXELS },
     queue: env.KAFKA_BROKERS

@@ -4,7 +4,10 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { temporaryFolder } from "./jobs/jobs.fixture.ts";
+import { startTogether } from "./lifecycle.ts";
 
 // Compiled beside this file.
 const CHILD = fileURLToPath(new URL("./lifecycle.child.js", import.meta.url));
@@ -36,6 +39,11 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
   });
 }
 
+test("what parts leave behind does not keep their process", async () => {
+  const { lines, code } = await runChild("something is left behind", ["SIGTERM"]);
+  assert.deepEqual({ lines, code }, { lines: ["ready", ...IN_REVERSE, "ended"], code: 0 });
+});
+
 test("a part that fails to stop does not keep the others running", async () => {
   assert.deepEqual(await runChild("part fails to stop", ["SIGTERM"]), {
     lines: ["ready", ...IN_REVERSE, "ended"],
@@ -58,3 +66,31 @@ for (const second of ["SIGTERM", "SIGINT"] as const) {
     assert.deepEqual([lines.at(-1), code], ["stopping second", 1]);
   });
 }
+
+test("a worker that hangs ends its process, which waits for it no longer than for any part", async (t) => {
+  const folder = await temporaryFolder(t);
+  const script = fileURLToPath(new URL("./stalled-worker.child.js", import.meta.url));
+  const child = spawn(process.execPath, [script, folder], { stdio: ["ignore", "ignore", "pipe"] });
+  let logged = "";
+  child.stderr.on("data", (chunk: Buffer) => {
+    logged += chunk.toString();
+  });
+  const [code] = await once(child, "close");
+  assert.equal(code, 1);
+  for (const word of ["work in hand does not advance", "WORKER_STALLED", "did not stop in time"])
+    assert.ok(logged.includes(word), `${word} in ${logged}`);
+});
+
+test("of parts that start side by side all run or none", async () => {
+  const stopped: string[] = [];
+  const part = (name: string) => ({ stop: async () => void stopped.push(name) });
+  const slow = async (name: string) => {
+    await sleep(20);
+    return part(name);
+  };
+  const [one, two] = await startTogether([slow("one"), slow("two")]);
+  assert.ok(one && two);
+  const refused = startTogether([slow("three"), Promise.reject(new Error("no room")), Promise.resolve(part("four"))]);
+  await assert.rejects(refused, /no room/);
+  assert.deepEqual(stopped, ["three", "four"]);
+});

@@ -9,6 +9,16 @@ export interface Part {
   stop(): Promise<void>;
 }
 
+/** Returns what starts side by side, or, once all of it has started or failed, stops what did start and throws the first failure. */
+export async function startTogether<T extends Pick<Part, "stop">>(starts: readonly Promise<T>[]): Promise<T[]> {
+  const settled = await Promise.allSettled(starts);
+  const started = settled.flatMap((start) => (start.status === "fulfilled" ? [start.value] : []));
+  const failure = settled.find((start) => start.status === "rejected");
+  if (!failure) return started;
+  await Promise.allSettled(started.map((part) => part.stop()));
+  throw failure.reason;
+}
+
 /** Stops parts in reverse order of starting; a part that fails to stop does not keep the others running. */
 export async function stopAll(parts: readonly Part[], log: Logger): Promise<void> {
   for (const part of [...parts].reverse()) {
@@ -24,9 +34,12 @@ export function firstFailure(parts: readonly Part[]): Promise<Error> | undefined
 
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
+/** How long a process may go on for what its parts left behind. */
+const LINGER_MS = 500;
+
 /**
- * Returns when every part has stopped, after SIGINT, SIGTERM or the failure of a part (the exit code is 1 then).
- * A second signal, or `graceMs` without an end, forces the exit.
+ * Returns when every part has stopped, after SIGINT, SIGTERM or the failure of a part (the exit code is 1 then); the process ends soon
+ * after. A second signal, or `graceMs` without an end, forces the exit.
  */
 export async function runUntilSignal(parts: readonly Part[], log: Logger, graceMs: number): Promise<void> {
   const reason = await new Promise<NodeJS.Signals | Error>((resolve) => {
@@ -49,4 +62,10 @@ export async function runUntilSignal(parts: readonly Part[], log: Logger, graceM
   }, graceMs);
   timer.unref();
   await stopAll(parts, log);
+  clearTimeout(timer);
+  // kafkajs leaves a connection open that came to be while it was told to disconnect, as after the death of a broker.
+  setTimeout(() => {
+    log.warn({ resources: process.getActiveResourcesInfo() }, "ended although something was left behind");
+    process.exit();
+  }, LINGER_MS).unref();
 }

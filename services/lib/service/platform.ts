@@ -27,18 +27,23 @@ export interface Platform extends Part {
   runtime(): Promise<Runtime>;
 }
 
-const openObjects = (config: ServiceConfig["objects"]): Promise<ObjectStore> =>
-  config.kind === "s3" ? openS3Store(config) : openFolderStore(config.folder);
+/** A worker says nothing to the brokers while it waits for the store: a silent store is given up first, or waiting would count as a death. */
+const openObjects = ({ objects, queue }: ServiceConfig): Promise<ObjectStore> => {
+  if (objects.kind === "folder") return openFolderStore(objects.folder);
+  const patience = queue.kind === "kafka" ? { timeoutMs: Math.floor(queue.sessionTimeoutMs / 2) } : {};
+  return openS3Store({ ...objects, ...patience });
+};
 
 const openQueue = (config: ServiceConfig, log: Logger): Promise<Queue> => {
-  if (config.queue.kind === "kafka") return openKafkaQueue({ ...config.queue, clientId: "radhical", log });
+  if (config.queue.kind === "kafka")
+    return openKafkaQueue({ ...config.queue, clientId: "radhical", stallMs: config.stallMs, log });
   const folder = config.objects.kind === "folder" ? config.objects.folder : ".radhical";
-  return openInProcessQueue({ folder: join(folder, ".attempts"), log });
+  return openInProcessQueue({ folder: join(folder, ".attempts"), stallMs: config.stallMs, log });
 };
 
 /** Opens the platform. */
 export async function openPlatform(config: ServiceConfig, log: Logger, resumesJobs = true): Promise<Platform> {
-  const objects = await openObjects(config.objects);
+  const objects = await openObjects(config);
   const queue = await openQueue(config, log).catch(async (error: unknown) => {
     await objects.close();
     throw error;

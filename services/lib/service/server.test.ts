@@ -28,6 +28,8 @@ const failing = (thrown: unknown): JobsServiceImplementation => {
   return {
     getJob: async () => fail(),
     listJobs: async () => ({ jobs: [] }),
+    listDeadLetters: async () => ({ deadLetters: [], hasMore: false }),
+    replayJob: () => Promise.reject(new Error("unused")),
     cancelJob: async () => fail(),
     watchJob: async function* () {
       yield {};

@@ -109,8 +109,6 @@ export async function startServices(
   }
 }
 
-const GRACE_MS = 30_000;
-
 /** Runs services until a signal. A failure to start is logged with what to do, and the process exits with 1. */
 export async function runServices(
   definitions: readonly ServiceDefinition[],
@@ -121,7 +119,7 @@ export async function runServices(
     const config = readConfig(process.env);
     const log = createLogger(name, config.logLevel);
     const services = await startServices(definitions, config, log, options);
-    await runUntilSignal([services], log, GRACE_MS);
+    await runUntilSignal([services], log, config.graceMs);
   } catch (error) {
     if (!(error instanceof DomainError)) throw error;
     createLogger(name, "error").error({ reason: error.reason }, error.message);

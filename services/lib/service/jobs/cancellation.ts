@@ -5,6 +5,11 @@ import { findJob, jobEtag } from "./job-store.ts";
 
 const POLL_MS = 300;
 
+/** Why a unit's signal aborts when its job is cancelled: nobody will go on with it, while work that is given back another takes up. */
+export class JobCancelled extends Error {
+  override readonly name = "JobCancelled";
+}
+
 const isUnwanted = (state: JobState): boolean =>
   state === JobState.JOB_STATE_CANCELLING || state === JobState.JOB_STATE_CANCELLED;
 
@@ -28,7 +33,7 @@ export async function cancellable<T>(
     if (now === etag) return;
     etag = now;
     const found = await findJob(objects, job.service, job.id);
-    if (found && isUnwanted(found.job.state)) cancelled.abort();
+    if (found && isUnwanted(found.job.state)) cancelled.abort(new JobCancelled("the job was cancelled"));
   };
   const timer = setInterval(() => {
     if (looking) return;

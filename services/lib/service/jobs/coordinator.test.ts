@@ -5,6 +5,7 @@ import { DomainError } from "../../errors.ts";
 import { JobState } from "../../proto/radhical/v1/jobs.ts";
 import { listJobs } from "./job-store.ts";
 import { endOf, outputKey, startWorld, temporaryFolder, type World, watchToEnd } from "./jobs.fixture.ts";
+import type { UnitContext } from "./worker.ts";
 
 const { JOB_STATE_SUCCEEDED: SUCCEEDED, JOB_STATE_FAILED: FAILED, JOB_STATE_QUEUED: QUEUED } = JobState;
 
@@ -75,7 +76,7 @@ test("a unit that fails for good fails the job, by its own words, after the othe
   const handle = (n: number) => (n === 1 ? refuse('Cannot read image "x"') : Promise.resolve());
   const world = await startWorld(t, await temporaryFolder(t), { handle });
   const job = await endOf(world, await world.submit(3));
-  assert.deepEqual([job.state, job.reason], [FAILED, '1 of 3 units failed: Cannot read image "x"']);
+  assert.deepEqual([job.state, job.reason], [FAILED, '1 of 3 things failed: Cannot read image "x"']);
   assert.deepEqual([job.done, job.total, job.deadUnits], [2n, 3n, 1n]);
   assert.equal(world.finished.count, 0);
 });
@@ -84,7 +85,17 @@ test("a bug in a worker fails the job and tells the caller nothing of it", async
   const handle = (): Promise<void> => Promise.reject(new TypeError("secret of /home/somebody"));
   const world = await startWorld(t, await temporaryFolder(t), { handle });
   const job = await endOf(world, await world.submit(1));
-  assert.deepEqual([job.state, job.reason], [FAILED, "1 of 1 units failed: internal error"]);
+  assert.deepEqual([job.state, job.reason], [FAILED, "1 of 1 things failed: internal error"]);
+});
+
+test("a unit that fails while another worker finishes it is done", async (t) => {
+  const handle = async (n: number, unit: UnitContext): Promise<void> => {
+    await world.objects.put(unit.outputKey, Buffer.from("of another"));
+    await refuse(`what unit ${n} reads is gone`);
+  };
+  const world: World = await startWorld(t, await temporaryFolder(t), { handle });
+  const job = await endOf(world, await world.submit(2));
+  assert.deepEqual([job.state, job.done, job.deadUnits], [SUCCEEDED, 2n, 0n]);
 });
 
 test("what was unavailable is tried again", async (t) => {
@@ -110,7 +121,7 @@ test("a chain of groups behind a failed unit does not hang the job", async (t) =
   const handle = (n: number) => (n === 0 ? refuse("Cannot go on") : Promise.resolve());
   const world = await startWorld(t, await temporaryFolder(t), { handle, groups: (n) => chain[n]! });
   const job = await endOf(world, await world.submit(4));
-  assert.deepEqual([job.state, job.reason], [FAILED, "1 of 4 units failed: Cannot go on"]);
+  assert.deepEqual([job.state, job.reason], [FAILED, "1 of 4 things failed: Cannot go on"]);
   assert.deepEqual(world.started, [0]);
 });
 

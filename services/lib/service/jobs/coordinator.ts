@@ -1,19 +1,22 @@
 /** @file A service's coordinator: submits jobs, follows their units, finishes them. Any replica can go on where another ended. */
 import { DomainError, invalid } from "../../errors.ts";
 import type { ObjectStore } from "../../objects/object-store.ts";
-import { Job, JobState } from "../../proto/radhical/v1/jobs.ts";
-import { UnitEvent } from "../../proto/radhical/v1/work.ts";
-import { DEAD_LETTER_HEADERS, type Delivery, deadLetterTopic, type Queue } from "../../queue/queue.ts";
+import { DeadLetter, Job, JobState } from "../../proto/radhical/v1/jobs.ts";
+import { type PlannedUnit, UnitEvent } from "../../proto/radhical/v1/work.ts";
+import { type Delivery, deadLetterTopic, type Queue } from "../../queue/queue.ts";
 import { checkSizes } from "../../queue/rules.ts";
-import { sha256 } from "../content-id.ts";
+import { isId, sha256 } from "../content-id.ts";
 import { encode } from "../documents.ts";
 import type { Part } from "../lifecycle.ts";
 import type { Logger } from "../log.ts";
+import { SERVICE_NAMES } from "../service-names.ts";
 import { eventsTopic } from "../topics.ts";
 import { SOFTWARE_VERSION } from "../version.ts";
+import { endingOf, putOrphan } from "./dead-letters.ts";
 import { FollowedJobs } from "./follow.ts";
-import type { FinishableJob, JobDefinition, Plan } from "./job-definition.ts";
+import type { FinishableJob, JobDefinition } from "./job-definition.ts";
 import { createJob, findJob, isTerminal, jobId, listJobs } from "./job-store.ts";
+import { readMessage, unreadable } from "./read-message.ts";
 import { checkEvent, deadEvent, UNIT_HEADERS } from "./units.ts";
 
 const RECHECK_MS = 10_000;
@@ -51,16 +54,18 @@ export async function startCoordinator(ctx: CoordinatorContext, options: Coordin
   const { service, definitions, topics, recheckMs = RECHECK_MS } = options;
   const followed = new FollowedJobs({ ...ctx, service, definitions, recheckMs });
   const events = eventsTopic(service);
-  const letters = topics.map(deadLetterTopic);
+  const letters = [events, ...topics].map(deadLetterTopic);
   await ctx.queue.requireTopics([events, ...topics]);
 
-  const onDeadLetter = async ({ headers }: Delivery): Promise<void> => {
+  const onDeadLetter = async (delivery: Delivery): Promise<void> => {
+    const owner = ownerOf(delivery);
     // Level topics carry units of several services' jobs.
-    if (headers[UNIT_HEADERS.service] !== service) return;
-    const error = headers[DEAD_LETTER_HEADERS.error] ?? "no reason given";
+    if (owner && owner.service !== service) return;
+    const known = owner && (await findJob(ctx.objects, service, owner.jobId));
+    if (!owner || !known) return putOrphan(ctx.objects, delivery);
+    const letter = DeadLetter.fromPartial({ ...owner, ...endingOf(delivery.headers) });
     // As an event it goes to the coordinator that has all other events of the job; dead letters are keyed by unit.
-    const dead = deadEvent(headers[UNIT_HEADERS.job] ?? "", Number(headers[UNIT_HEADERS.unit] ?? -1), error);
-    await ctx.queue.publish(events, [dead]);
+    await ctx.queue.publish(events, [deadEvent(letter, owner.life)]);
   };
   const consumer = await ctx.queue.consume({
     topics: [events, ...letters],
@@ -68,7 +73,7 @@ export async function startCoordinator(ctx: CoordinatorContext, options: Coordin
     concurrency: 4,
     retries: RETRIES,
     handle: (delivery) =>
-      delivery.topic === events ? followed.onEvent(UnitEvent.decode(delivery.value)) : onDeadLetter(delivery),
+      delivery.topic === events ? followed.onEvent(readEvent(delivery), delivery.progress) : onDeadLetter(delivery),
   });
 
   const start = async (id: string): Promise<void> => {
@@ -102,15 +107,39 @@ export async function startCoordinator(ctx: CoordinatorContext, options: Coordin
         if (isWaiting && !isTerminal(known)) await start(known.id);
         return known;
       }
-      const plan = await definition.plan(request);
-      // A job that cannot be published must not come to be.
-      for (const { topic, key, message } of plan.units) checkSizes(topic, [{ key, value: message }]);
-      const job = newJob(service, definition, request.requestId, bytes, plan, submittedBy);
-      const created = await createJob(ctx.objects, job, { units: [...plan.units], request: bytes });
+      const { resultId, units } = await definition.plan(request);
+      const job = newJob(service, definition, request.requestId, bytes, resultId, submittedBy);
+      const created = await createJob(ctx.objects, job, { units: publishable(units), request: bytes });
       if (created) await start(job.id);
       return created?.job ?? (await knownJob(ctx.objects, service, request.requestId, bytes)) ?? job;
     },
   };
+}
+
+function readEvent(delivery: Delivery): UnitEvent {
+  const event = readMessage(UnitEvent, delivery);
+  if (isId(event.jobId)) return event;
+  throw unreadable(delivery, "it names no job");
+}
+
+/** Returns the unit that a message carries; undefined for a message that does not say so as ours do. */
+function ownerOf({ headers }: Delivery) {
+  const service = SERVICE_NAMES.find((name) => name === headers[UNIT_HEADERS.service]);
+  const jobId = headers[UNIT_HEADERS.job] ?? "";
+  const [unit, life] = [headers[UNIT_HEADERS.unit], headers[UNIT_HEADERS.life]].map(Number);
+  if (service === undefined || !isId(jobId) || !isCount(unit) || !isCount(life)) return undefined;
+  return { service, jobId, unit, life };
+}
+
+const isCount = (value: number | undefined): value is number =>
+  value !== undefined && Number.isInteger(value) && value >= 0 && value < 2 ** 31;
+
+/** Yields units that can be published; throws at one that cannot: its job must not come to be. */
+function* publishable(units: Iterable<PlannedUnit>): Generator<PlannedUnit> {
+  for (const unit of units) {
+    checkSizes(unit.topic, [{ key: unit.key, value: unit.message }]);
+    yield unit;
+  }
 }
 
 function startRechecks(followed: FollowedJobs, everyMs: number): { readonly stop: () => Promise<void> } {
@@ -145,7 +174,7 @@ function newJob(
   definition: Pick<JobDefinition<unknown>, "kind" | "unit">,
   requestId: string,
   bytes: Uint8Array,
-  plan: Plan,
+  resultId: string,
   submittedBy: string,
 ): Job {
   const now = new Date();
@@ -156,12 +185,11 @@ function newJob(
     requestId,
     requestSha256: sha256(bytes),
     state: JobState.JOB_STATE_QUEUED,
-    total: plan.units.reduce((sum, unit) => sum + unit.amount, 0n),
     unit: definition.unit,
     submittedBy,
     submittedAt: now,
     updatedAt: now,
     softwareVersion: SOFTWARE_VERSION,
-    resultId: plan.resultId,
+    resultId,
   });
 }

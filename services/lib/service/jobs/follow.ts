@@ -2,13 +2,16 @@
 import { DomainError } from "../../errors.ts";
 import type { ObjectStore } from "../../objects/object-store.ts";
 import { type Job, JobState } from "../../proto/radhical/v1/jobs.ts";
-import { type JobPlan, type PlannedUnit, type UnitEvent, UnitEventKind } from "../../proto/radhical/v1/work.ts";
-import type { Message, Queue } from "../../queue/queue.ts";
+import { type UnitEvent, UnitEventKind } from "../../proto/radhical/v1/work.ts";
+import type { Queue } from "../../queue/queue.ts";
 import type { Logger } from "../log.ts";
+import { findDeadUnits, putDeadUnit } from "./dead-letters.ts";
 import type { FinishableJob } from "./job-definition.ts";
-import { findDeadUnits, findJob, isTerminal, putDeadUnit, readPlan, type StoredJob, updateJob } from "./job-store.ts";
+import { findJob, isTerminal, readPlan, type StoredJob, updateJob } from "./job-store.ts";
+import type { StoredPlan } from "./plan-store.ts";
 import { UnitProgress } from "./unit-progress.ts";
-import { findDoneUnits, unitMessage } from "./units.ts";
+import { UnitTable } from "./unit-table.ts";
+import { findDoneUnits, publishUnits } from "./units.ts";
 
 const SAVE_EVERY_MS = 500;
 const LONGEST_RECHECK_MS = 300_000;
@@ -26,7 +29,8 @@ export interface FollowContext {
 /** A job as its coordinator holds it in memory; the store has the truth. */
 interface FollowedJob {
   stored: StoredJob;
-  readonly plan: JobPlan;
+  readonly plan: StoredPlan;
+  readonly units: UnitTable;
   progress: UnitProgress;
   detail: string;
   savedAtMs: number;
@@ -34,30 +38,17 @@ interface FollowedJob {
   recheckWaitMs: number;
   /** Work on it ended halfway: what is in memory may be ahead of what was published. */
   isStale: boolean;
+  /** Says that the work in hand on it advances. */
+  beat: () => Promise<void>;
 }
+
+const noBeat = async (): Promise<void> => undefined;
 
 const isSaved = ({ stored: { job }, progress, detail }: FollowedJob): boolean =>
   job.state === JobState.JOB_STATE_RUNNING &&
   job.done === progress.amountDone &&
   job.deadUnits === BigInt(progress.dead.size) &&
   job.detail === detail;
-
-/** Publishes some units of a job, topic by topic. */
-async function publishUnits(
-  ctx: FollowContext,
-  job: Job,
-  units: readonly PlannedUnit[],
-  indices: readonly number[],
-): Promise<void> {
-  const byTopic = new Map<string, Message[]>();
-  for (const index of indices) {
-    const unit = units[index]!;
-    const messages = byTopic.get(unit.topic) ?? [];
-    messages.push(unitMessage(ctx.service, job.id, unit, index));
-    byTopic.set(unit.topic, messages);
-  }
-  for (const [topic, messages] of byTopic) await ctx.queue.publish(topic, messages);
-}
 
 /** The jobs of a service that are not over. */
 export class FollowedJobs {
@@ -74,21 +65,30 @@ export class FollowedJobs {
     return this.#jobs.has(id);
   }
 
-  /** Publishes the units that a job still needs and that wait for nothing. */
+  /** Publishes the units that a job still needs and that wait for nothing. Events of the job have their turn after every part of its plan. */
   async publishOpen(id: string): Promise<void> {
-    await this.#inTurn(id, async (job) => {
-      if (job.stored.job.state !== JobState.JOB_STATE_CANCELLING) await this.#publishAgain(job);
-    });
+    let parts = 1;
+    for (let part = 0; part < parts; part++) {
+      await this.#inTurn(id, async (job) => {
+        parts = job.plan.parts.length;
+        if (job.stored.job.state === JobState.JOB_STATE_CANCELLING) return;
+        // What is released later is published by the event that does it.
+        if (part === 0) job.progress.takeReleased();
+        const { start, end } = job.plan.parts[part] ?? { start: 0, end: 0 };
+        await this.#publish(job, job.progress.openUnits(start, end));
+      });
+    }
   }
 
-  /** Takes an event of a unit. */
-  async onEvent(event: UnitEvent): Promise<void> {
-    await this.#inTurn(event.jobId, async (job) => {
+  /** Takes an event of a unit; calls `beat` while that takes its time. */
+  async onEvent(event: UnitEvent, beat = noBeat): Promise<void> {
+    const take = async (job: FollowedJob): Promise<void> => {
       job.recheckWaitMs = this.#ctx.recheckMs;
       job.recheckAtMs = Date.now() + job.recheckWaitMs;
       await this.#take(job, event);
       await this.#advance(job);
-    });
+    };
+    await this.#inTurn(event.jobId, take, beat);
   }
 
   /**
@@ -122,21 +122,39 @@ export class FollowedJobs {
         if (event.detail) job.detail = event.detail;
         return;
       case UnitEventKind.UNIT_EVENT_KIND_DEAD:
-        await putDeadUnit(this.#ctx.objects, job.stored.job, event.unit, event.detail);
-        return job.progress.markDead(event.unit, event.detail);
+        return this.#takeDead(job, event);
+      case UnitEventKind.UNIT_EVENT_KIND_REPLAY:
+        await this.#reread(job);
+        return this.#publishAgain(job);
       default:
         return this.#reread(job);
     }
   }
 
+  async #takeDead(job: FollowedJob, { unit, life, topic, detail: error, attempts }: UnitEvent): Promise<void> {
+    if (life !== job.stored.job.life) await this.#reread(job);
+    // Late word from before a replay: the unit is tried again already.
+    if (life !== job.stored.job.life) return;
+    // None, if the plan has no such unit.
+    for await (const numbered of job.plan.pick(job.units.has(unit) ? [unit] : [])) {
+      for (const [, { key }] of numbered) {
+        const letter = { jobId: job.stored.job.id, unit, topic, key, error, attempts, at: new Date() };
+        await putDeadUnit(this.#ctx.objects, job.stored.job, letter);
+        job.progress.markDead(unit, error);
+      }
+    }
+  }
+
   /** Runs `work` on a job that is not over, one at a time for each job: its events and its dead letters come on different topics. */
-  #inTurn(id: string, work: (job: FollowedJob) => Promise<void>): Promise<void> {
+  #inTurn(id: string, work: (job: FollowedJob) => Promise<void>, beat = noBeat): Promise<void> {
     const before = this.#turns.get(id) ?? Promise.resolve();
     const turn = before
       .catch(() => undefined)
       .then(async () => {
-        const job = await this.#find(id);
-        await (job && this.#holding(job, work));
+        const job = await this.#find(id, beat);
+        if (!job) return;
+        job.beat = beat;
+        await this.#holding(job, work);
       });
     this.#turns.set(id, turn);
     return turn.finally(() => {
@@ -144,7 +162,7 @@ export class FollowedJobs {
     });
   }
 
-  async #find(id: string): Promise<FollowedJob | undefined> {
+  async #find(id: string, beat: () => Promise<void>): Promise<FollowedJob | undefined> {
     const known = this.#jobs.get(id);
     if (known && !known.isStale) return known;
     const { objects, service } = this.#ctx;
@@ -153,7 +171,7 @@ export class FollowedJobs {
       this.#jobs.delete(id);
       return undefined;
     }
-    const job = await this.#open(stored).catch((error: unknown) => this.#fail(stored, error));
+    const job = await this.#open(stored, beat).catch((error: unknown) => this.#fail(stored, error));
     if (!job) return undefined;
     this.#jobs.set(id, job);
     if (known && stored.job.state !== JobState.JOB_STATE_CANCELLING)
@@ -170,13 +188,21 @@ export class FollowedJobs {
     }
   }
 
-  async #open(stored: StoredJob): Promise<FollowedJob> {
+  async #open(stored: StoredJob, beat: () => Promise<void>): Promise<FollowedJob> {
     const { objects, recheckMs } = this.#ctx;
     const plan = await readPlan(objects, stored.job);
-    const progress = new UnitProgress(plan, await findDoneUnits(objects, plan.units));
-    for (const [unit, error] of await findDeadUnits(objects, stored.job)) progress.markDead(unit, error);
+    const units = await UnitTable.of(plan, beat);
+    const progress = await this.#progressOf(stored, units, beat);
     const recheckAtMs = Date.now() + recheckMs;
-    return { stored, plan, progress, detail: "", savedAtMs: 0, recheckAtMs, recheckWaitMs: recheckMs, isStale: false };
+    const waits = { savedAtMs: 0, recheckAtMs, recheckWaitMs: recheckMs };
+    return { stored, plan, units, progress, detail: "", isStale: false, beat, ...waits };
+  }
+
+  async #progressOf({ job }: StoredJob, units: UnitTable, beat: () => Promise<void>): Promise<UnitProgress> {
+    const { objects } = this.#ctx;
+    const progress = new UnitProgress(units, await findDoneUnits(objects, units, beat));
+    for (const [unit, { error }] of await findDeadUnits(objects, job)) progress.markDead(unit, error);
+    return progress;
   }
 
   /** Ends a job that cannot go on, so that it neither waits for ever nor keeps its service from starting. */
@@ -185,22 +211,30 @@ export class FollowedJobs {
     if (error instanceof DomainError && error.kind === "unavailable") throw error;
     if (!(error instanceof DomainError)) this.#ctx.log.error({ err: error, job: stored.job.id }, "bug in job");
     const reason = error instanceof DomainError ? error.message : "internal error";
-    await updateJob(this.#ctx.objects, stored, () => ({ state: JobState.JOB_STATE_FAILED, reason, done }));
+    const failed = { state: JobState.JOB_STATE_FAILED, reason, done };
+    await updateJob(this.#ctx.objects, stored, ({ life }) => (life === stored.job.life ? failed : undefined));
   }
 
   async #publishAgain(job: FollowedJob): Promise<void> {
     job.progress.takeReleased();
-    await publishUnits(this.#ctx, job.stored.job, job.plan.units, job.progress.openUnits());
+    await this.#publish(job, job.progress.openUnits());
+  }
+
+  #publish({ stored, plan, beat }: FollowedJob, indices: readonly number[]): Promise<void> {
+    return publishUnits(this.#ctx.queue, stored.job, plan, indices, beat);
   }
 
   /** Marks what the store knows and this process may not. */
-  async #learn({ plan, progress, stored }: FollowedJob): Promise<void> {
-    progress.markAllDone(await findDoneUnits(this.#ctx.objects, plan.units));
-    for (const [unit, error] of await findDeadUnits(this.#ctx.objects, stored.job)) progress.markDead(unit, error);
+  async #learn({ units, progress, stored, beat }: FollowedJob): Promise<void> {
+    progress.markAllDone(await findDoneUnits(this.#ctx.objects, units, beat));
+    for (const [unit, { error }] of await findDeadUnits(this.#ctx.objects, stored.job)) progress.markDead(unit, error);
   }
 
   async #reread(job: FollowedJob): Promise<void> {
-    job.stored = (await findJob(this.#ctx.objects, this.#ctx.service, job.stored.job.id)) ?? job.stored;
+    const stored = (await findJob(this.#ctx.objects, this.#ctx.service, job.stored.job.id)) ?? job.stored;
+    // What was dead before a replay is not any more.
+    if (stored.job.life !== job.stored.job.life) job.progress = await this.#progressOf(stored, job.units, job.beat);
+    job.stored = stored;
   }
 
   async #advance(job: FollowedJob): Promise<void> {
@@ -208,22 +242,19 @@ export class FollowedJobs {
     if (job.stored.job.state === JobState.JOB_STATE_CANCELLING)
       return this.#save(job, { state: JobState.JOB_STATE_CANCELLED });
     const released = job.progress.takeReleased();
-    if (released.length > 0) await publishUnits(this.#ctx, job.stored.job, job.plan.units, released);
+    if (released.length > 0) await this.#publish(job, released);
     if (job.progress.isStuck) await this.#learn(job);
     if (job.progress.isComplete) return this.#finish(job);
-    if (job.progress.isStuck) {
-      const [reason = "they wait for each other"] = job.progress.dead.values();
-      const count = `${job.progress.dead.size} of ${job.plan.units.length}`;
-      return this.#save(job, { state: JobState.JOB_STATE_FAILED, reason: `${count} units failed: ${reason}` });
-    }
+    if (job.progress.isStuck)
+      return this.#save(job, { state: JobState.JOB_STATE_FAILED, reason: job.progress.failure(job.stored.job) });
     if (!isSaved(job) && Date.now() - job.savedAtMs >= SAVE_EVERY_MS)
       await this.#save(job, { state: JobState.JOB_STATE_RUNNING });
   }
 
   async #finish(job: FollowedJob): Promise<void> {
-    const truth = await findDoneUnits(this.#ctx.objects, job.plan.units);
+    const truth = await findDoneUnits(this.#ctx.objects, job.units, job.beat);
     if (truth.includes(0)) {
-      job.progress = new UnitProgress(job.plan, truth);
+      job.progress = new UnitProgress(job.units, truth);
       return this.#publishAgain(job);
     }
     try {
@@ -231,9 +262,9 @@ export class FollowedJobs {
       const definition = this.#ctx.definitions.find((candidate) => candidate.kind === kind);
       if (!definition)
         throw new DomainError("failedPrecondition", "KIND_UNKNOWN", `Cannot finish a job of kind "${kind}"`);
-      const note = await definition.finish(job.plan.request, resultId, job.plan.units);
+      const note = await definition.finish(job.plan.request, resultId, job.plan, job.beat);
       job.detail = "";
-      const nothing = job.plan.units.length === 0 ? "There was nothing to do" : "";
+      const nothing = job.units.count === 0 ? "There was nothing to do" : "";
       await this.#save(job, { state: JobState.JOB_STATE_SUCCEEDED, note: note ?? nothing });
     } catch (error) {
       await this.#fail(job.stored, error, job.progress.amountDone);
@@ -244,12 +275,16 @@ export class FollowedJobs {
 
   async #save(job: FollowedJob, fields: Partial<Job>): Promise<void> {
     const counts = { done: job.progress.amountDone, detail: job.detail, deadUnits: BigInt(job.progress.dead.size) };
-    job.stored = await updateJob(this.#ctx.objects, job.stored, (current) =>
+    const { life } = job.stored.job;
+    job.stored = await updateJob(this.#ctx.objects, job.stored, (current) => {
+      // Found for a life that is over: it says nothing of this one.
+      if (current.life !== life) return undefined;
       // Progress never overwrites a cancel that came meanwhile; the event that came with it acts on it.
-      current.state === JobState.JOB_STATE_CANCELLING && fields.state === JobState.JOB_STATE_RUNNING
-        ? counts
-        : { ...counts, ...fields },
-    );
+      const isCancelled =
+        current.state === JobState.JOB_STATE_CANCELLING && fields.state === JobState.JOB_STATE_RUNNING;
+      return isCancelled ? counts : { ...counts, ...fields };
+    });
+    if (job.stored.job.life !== life) job.progress = await this.#progressOf(job.stored, job.units, job.beat);
     job.savedAtMs = Date.now();
     if (isTerminal(job.stored.job)) this.#forget(job);
   }

@@ -21,7 +21,8 @@ export async function runInline<Request, T>(
   worker: UnitHandler<T>,
   request: Request,
 ): Promise<{ readonly id: string; readonly note: string | undefined; readonly units: readonly PlannedUnit[] }> {
-  const { resultId, units } = await definition.plan(request);
+  const { resultId, units: planned } = await definition.plan(request);
+  const units = [...planned];
   for (const unit of units) await runUnit(objects, worker, unit);
-  return { id: resultId, note: await definition.finish(request, resultId, units), units };
+  return { id: resultId, note: await definition.finish(request, resultId, units, async () => undefined), units };
 }

@@ -5,8 +5,12 @@ import type { Codec } from "../documents.ts";
 /** What a plan is: the result's id, a function of the request and what it refers to, and the units. */
 export interface Plan {
   readonly resultId: string;
-  readonly units: readonly PlannedUnit[];
+  /** Taken one by one: a plan of very many need not have them all at once. What taking one throws is as if the plan had thrown it. */
+  readonly units: Iterable<PlannedUnit>;
 }
+
+/** The units of a plan, in order, as often as wanted. */
+export type PlannedUnits = AsyncIterable<PlannedUnit> | Iterable<PlannedUnit>;
 
 /** A kind of job. */
 export interface JobDefinition<Request> {
@@ -16,18 +20,32 @@ export interface JobDefinition<Request> {
   readonly codec: Codec<Request>;
   /** Checks the request and lists its units; what it throws goes to the caller and no job is made. */
   plan(request: Request): Promise<Plan>;
-  /** Creates the result from the units' outputs. Returns a note for the reader, or undefined. */
-  finish(request: Request, resultId: string, units: readonly PlannedUnit[]): Promise<string | undefined>;
+  /**
+   * Creates the result from the units' outputs. Returns a note for the reader, or undefined. Calls `progress` from its loops: a coordinator
+   * that says nothing is taken for dead like any worker.
+   */
+  finish(
+    request: Request,
+    resultId: string,
+    units: PlannedUnits,
+    progress: () => Promise<void>,
+  ): Promise<string | undefined>;
 }
 
 /** A definition whose request type is forgotten: what its coordinator calls with the bytes of the request. */
 export interface FinishableJob {
   readonly kind: string;
-  finish(request: Uint8Array, resultId: string, units: readonly PlannedUnit[]): Promise<string | undefined>;
+  finish(
+    request: Uint8Array,
+    resultId: string,
+    units: PlannedUnits,
+    progress: () => Promise<void>,
+  ): Promise<string | undefined>;
 }
 
 /** Returns a definition without its request type. */
 export const finishable = <Request>(definition: JobDefinition<Request>): FinishableJob => ({
   kind: definition.kind,
-  finish: (request, resultId, units) => definition.finish(definition.codec.decode(request), resultId, units),
+  finish: (request, resultId, units, progress) =>
+    definition.finish(definition.codec.decode(request), resultId, units, progress),
 });

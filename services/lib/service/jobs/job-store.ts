@@ -1,11 +1,12 @@
-/** @file Job state in the object store: `jobs/<service>/<job id>/{job,plan-<id>,dead/<unit>}`. `job` changes by conditional put only. */
+/** @file Job state in the object store: `jobs/<service>/<job id>/{job,plan-<id>,plan-<id>-<part>,dead/…}`. `job` changes by conditional put only. */
 import { DomainError } from "../../errors.ts";
 import { objectKey } from "../../objects/object-key.ts";
 import type { ObjectStore } from "../../objects/object-store.ts";
 import { Job, JobState } from "../../proto/radhical/v1/jobs.ts";
-import { JobPlan } from "../../proto/radhical/v1/work.ts";
+import type { PlannedUnit } from "../../proto/radhical/v1/work.ts";
 import { contentId, isId } from "../content-id.ts";
 import { encode } from "../documents.ts";
+import { openPlan, putPlan, type StoredPlan } from "./plan-store.ts";
 
 /** A job and the ETag it was read with. */
 export interface StoredJob {
@@ -22,11 +23,24 @@ export const isTerminal = (job: Job): boolean =>
   job.state === JobState.JOB_STATE_FAILED ||
   job.state === JobState.JOB_STATE_CANCELLED;
 
+const STATE_WORDS: Readonly<Record<JobState, string>> = {
+  [JobState.JOB_STATE_UNSPECIFIED]: "unknown",
+  [JobState.JOB_STATE_QUEUED]: "queued",
+  [JobState.JOB_STATE_RUNNING]: "running",
+  [JobState.JOB_STATE_CANCELLING]: "cancelling",
+  [JobState.JOB_STATE_SUCCEEDED]: "succeeded",
+  [JobState.JOB_STATE_FAILED]: "failed",
+  [JobState.JOB_STATE_CANCELLED]: "cancelled",
+  [JobState.UNRECOGNIZED]: "unknown",
+};
+
+/** Returns a state in people's words. */
+export const stateWord = (state: JobState): string => STATE_WORDS[state];
+
 const jobKey = (service: string, id: string): string => objectKey("jobs", service, id, "job");
 /** A plan belongs to one request and version: what a submission left that died before it made its job is never another's plan. */
 const planKey = ({ service, id, requestSha256, softwareVersion }: Job): string =>
   objectKey("jobs", service, id, `plan-${contentId(requestSha256, softwareVersion)}`);
-const deadPrefix = (service: string, id: string): string => `${objectKey("jobs", service, id, "dead")}/`;
 
 /** Returns a service's job, or undefined. */
 export async function findJob(objects: ObjectStore, service: string, id: string): Promise<StoredJob | undefined> {
@@ -39,44 +53,56 @@ export async function jobEtag(objects: ObjectStore, service: string, id: string)
   return (await objects.head(jobKey(service, id)))?.etag;
 }
 
-/** Stores a new job with its plan; the plan first, so that no job is ever without one. Undefined: the job is there already. */
-export async function createJob(objects: ObjectStore, job: Job, plan: JobPlan): Promise<StoredJob | undefined> {
-  await objects.put(planKey(job), encode(JobPlan, plan), { ifAbsent: true });
+/**
+ * Stores a new job with its plan; the plan first, so that no job is ever without one. The job's total is made here, as the units are
+ * taken. Undefined: the job is there already.
+ */
+export async function createJob(
+  objects: ObjectStore,
+  given: Job,
+  plan: { readonly request: Uint8Array; readonly units: Iterable<PlannedUnit> },
+): Promise<StoredJob | undefined> {
+  let total = 0n;
+  const counted = function* (): Generator<PlannedUnit> {
+    for (const unit of plan.units) {
+      total += unit.amount;
+      yield unit;
+    }
+  };
+  await putPlan(objects, planKey(given), { request: plan.request, units: counted() });
+  const job = { ...given, total };
   const etag = await objects.put(jobKey(job.service, job.id), encode(Job, job), { ifAbsent: true });
   return etag === undefined ? undefined : { job, etag };
 }
 
 /** Returns a job's plan. */
-export async function readPlan(objects: ObjectStore, job: Job): Promise<JobPlan> {
-  return JobPlan.decode(await objects.get(planKey(job)));
-}
-
-/** Stores that a unit of a job ended as a dead letter, so that every coordinator knows, and after a restart too. */
-export async function putDeadUnit(objects: ObjectStore, job: Job, unit: number, error: string): Promise<void> {
-  await objects.put(`${deadPrefix(job.service, job.id)}${unit}`, Buffer.from(error), { ifAbsent: true });
-}
-
-/** Returns the error of each unit of a job that ended as a dead letter. */
-export async function findDeadUnits(objects: ObjectStore, { service, id }: Job): Promise<Map<number, string>> {
-  const dead = new Map<number, string>();
-  const prefix = deadPrefix(service, id);
-  for await (const { key } of objects.list(prefix)) {
-    dead.set(Number(key.slice(prefix.length)), Buffer.from(await objects.get(key)).toString());
-  }
-  return dead;
-}
+export const readPlan = (objects: ObjectStore, job: Job): Promise<StoredPlan> => openPlan(objects, planKey(job));
 
 /**
  * Applies `change` to the stored job until a conditional put succeeds, and returns what is stored.
  * `change` returns undefined to leave the job as it is; a job that has ended is never changed.
  */
-export async function updateJob(
+export const updateJob = (
+  objects: ObjectStore,
+  current: StoredJob,
+  change: (job: Job) => Partial<Job> | undefined,
+): Promise<StoredJob> => changeJob(objects, current, (job) => (isTerminal(job) ? undefined : change(job)));
+
+/** Gives a job its next life if it has failed, and returns what is stored: the one way back from an end (Job.life in jobs.proto). */
+export const reviveJob = (objects: ObjectStore, current: StoredJob): Promise<StoredJob> =>
+  changeJob(objects, current, ({ state, life }) =>
+    state === JobState.JOB_STATE_FAILED
+      ? { state: JobState.JOB_STATE_QUEUED, life: life + 1, reason: "", detail: "", deadUnits: 0n }
+      : undefined,
+  );
+
+async function changeJob(
   objects: ObjectStore,
   current: StoredJob,
   change: (job: Job) => Partial<Job> | undefined,
 ): Promise<StoredJob> {
   for (let stored = current; ; ) {
-    const fields = isTerminal(stored.job) ? undefined : change(stored.job);
+    const fields = change(stored.job);
     if (!fields) return stored;
     const job = { ...stored.job, ...fields, updatedAt: new Date() };
     const etag = await objects.put(jobKey(job.service, job.id), encode(Job, job), { ifMatch: stored.etag });

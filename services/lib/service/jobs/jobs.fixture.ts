@@ -42,6 +42,8 @@ export interface Behaviour {
   readonly recheckMs?: number;
   readonly coordinators?: number;
   readonly workers?: number;
+  /** Opens the queue; by default one in the process. */
+  readonly openQueue?: () => Promise<Queue>;
 }
 
 /** A running system. */
@@ -50,6 +52,8 @@ export interface World {
   readonly queue: Queue;
   readonly coordinator: Coordinator;
   readonly jobs: Client<typeof JobsServiceDefinition>;
+  /** Of the server that answers for jobs, "host:port". */
+  readonly address: string;
   /** Units that were started, in order; a retry counts again. */
   readonly started: number[];
   readonly finished: { count: number };
@@ -119,7 +123,7 @@ const definitionOf = (behaviour: Behaviour, finished: { count: number }): JobDef
 /** Starts a system on `folder`, which another may have used before. It is stopped after the test if not earlier. */
 export async function startWorld(t: TestContext, folder: string, behaviour: Behaviour = {}): Promise<World> {
   const objects = await openFolderStore(folder);
-  const queue = await openInProcessQueue({ folder: join(folder, ".attempts") });
+  const queue = await (behaviour.openQueue?.() ?? openInProcessQueue({ folder: join(folder, ".attempts") }));
   const started: number[] = [];
   const finished = { count: 0 };
   const ctx = { objects, queue, log };
@@ -161,6 +165,7 @@ export async function startWorld(t: TestContext, folder: string, behaviour: Beha
   if (!coordinator) throw new Error("A world has at least one coordinator");
   return {
     ...{ objects, queue, coordinator, started, finished, stop, jobs: connection.client(JobsServiceDefinition) },
+    address: server.address,
     submit: (units, { requestId = "request", place = "place" } = {}) => {
       const folds = Array.from({ length: units }, (_, n) => n);
       return coordinator.submit(definition, { requestId, splitId: place, folds }, "tester");

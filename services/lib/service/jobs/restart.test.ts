@@ -3,11 +3,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DomainError } from "../../errors.ts";
 import { JobState } from "../../proto/radhical/v1/jobs.ts";
-import { UnitEvent, UnitEventKind } from "../../proto/radhical/v1/work.ts";
-import { encode } from "../documents.ts";
+import { UnitEventKind } from "../../proto/radhical/v1/work.ts";
 import { eventsTopic } from "../topics.ts";
-import { findDeadUnits } from "./job-store.ts";
+import { findDeadUnits } from "./dead-letters.ts";
 import { endOf, outputKey, SERVICE, startWorld, temporaryFolder, until, untilAborted } from "./jobs.fixture.ts";
+import { eventMessage } from "./units.ts";
 
 const { JOB_STATE_SUCCEEDED: SUCCEEDED, JOB_STATE_FAILED: FAILED } = JobState;
 
@@ -54,7 +54,7 @@ test("a unit that failed for good is not run again by a restart", async (t) => {
   await first.stop();
   const second = await startWorld(t, folder);
   const job = await endOf(second, submitted);
-  assert.deepEqual([job.state, job.reason, job.done], [FAILED, "1 of 2 units failed: Cannot find it", 1n]);
+  assert.deepEqual([job.state, job.reason, job.done], [FAILED, "1 of 2 things failed: Cannot find it", 1n]);
   assert.deepEqual(second.started, [1]);
 });
 
@@ -83,7 +83,7 @@ test("coordinators that each see a part of a job's dead units still fail it", as
     n % 10 === 0 ? Promise.reject(new DomainError("notFound", "GONE", "Cannot find it")) : Promise.resolve();
   const world = await startWorld(t, await temporaryFolder(t), { coordinators: 3, recheckMs: 20, workers: 4, handle });
   const job = await endOf(world, await world.submit(100));
-  assert.deepEqual([job.state, job.reason], [FAILED, "10 of 100 units failed: Cannot find it"]);
+  assert.deepEqual([job.state, job.reason], [FAILED, "10 of 100 things failed: Cannot find it"]);
   assert.deepEqual([job.done, job.deadUnits], [90n, 10n]);
 });
 
@@ -95,9 +95,7 @@ test("events that come twice, early, late or for nobody change nothing", async (
   const world = await startWorld(t, await temporaryFolder(t), { handle, recheckMs: 20 });
   const submitted = await world.submit(3);
   const tell = (jobId: string, kind: UnitEventKind, unit: number) =>
-    world.queue.publish(eventsTopic(SERVICE), [
-      { key: jobId, value: encode(UnitEvent, { jobId, kind, unit, amount: 99n, detail: "" }) },
-    ]);
+    world.queue.publish(eventsTopic(SERVICE), [eventMessage({ jobId, kind, unit, amount: 99n })]);
   const { UNIT_EVENT_KIND_DONE, UNIT_EVENT_KIND_PROGRESS, UNIT_EVENT_KIND_CHECK } = UnitEventKind;
   for (const unit of [2, 2, 0, -1, 77]) {
     // Nobody has stored the output of unit 2: its coordinator must not believe it.

@@ -4,11 +4,16 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { PlannedUnit } from "../../proto/radhical/v1/work.ts";
 import { UnitProgress } from "./unit-progress.ts";
+import { UnitTable } from "./unit-table.ts";
 
 const unitOf = (group: string, after: string, amount = 1): PlannedUnit =>
   PlannedUnit.fromPartial({ group, after, amount: BigInt(amount) });
 
-const planOf = (units: PlannedUnit[]) => ({ units, request: Buffer.alloc(0) });
+const tableOf = (units: readonly PlannedUnit[]): UnitTable => {
+  const table = new UnitTable();
+  for (const unit of units) table.add(unit);
+  return table;
+};
 
 /** What a unit's state is, told by all that happened to it. */
 interface Model {
@@ -36,7 +41,7 @@ test("any events in any order leave the progress that a plain model of it has", 
     fc.property(fc.array(arbitraryUnit, { maxLength: 12 }), fc.array(arbitraryEvent), (given, events) => {
       const units = given.map(({ group, after, amount }) => unitOf(group, after, amount));
       const progress = new UnitProgress(
-        planOf(units),
+        tableOf(units),
         Uint8Array.from(given, ({ done }) => (done ? 1 : 0)),
       );
       const models: Model[] = given.map(({ done, after }) => ({
@@ -86,7 +91,7 @@ test("any events in any order leave the progress that a plain model of it has", 
 });
 
 test("an event twice counts once, and what died can still be done", () => {
-  const progress = new UnitProgress(planOf([unitOf("", "", 5), unitOf("", "", 7)]), new Uint8Array(2));
+  const progress = new UnitProgress(tableOf([unitOf("", "", 5), unitOf("", "", 7)]), new Uint8Array(2));
   progress.markDone(0);
   progress.markDone(0);
   progress.markDead(1, "gone");
@@ -101,16 +106,23 @@ test("an event twice counts once, and what died can still be done", () => {
 test("the units of a job of 100,000 are counted one by one without looking at the others", () => {
   const tiles = 100_000;
   let looks = 0;
-  const units = Array.from({ length: tiles + 1 }, (_, i) =>
-    i === tiles ? unitOf("", "tiles", 0) : unitOf("tiles", ""),
-  );
-  const watched = new Proxy(units, {
-    get: (target, key, receiver) => {
+  class WatchedTable extends UnitTable {
+    override amount(index: number): bigint {
       looks++;
-      return Reflect.get(target, key, receiver);
-    },
-  });
-  const progress = new UnitProgress(planOf(watched), new Uint8Array(tiles + 1));
+      return super.amount(index);
+    }
+    override group(index: number): string {
+      looks++;
+      return super.group(index);
+    }
+    override after(index: number): string {
+      looks++;
+      return super.after(index);
+    }
+  }
+  const watched = new WatchedTable();
+  for (let i = 0; i <= tiles; i++) watched.add(i === tiles ? unitOf("", "tiles", 0) : unitOf("tiles", ""));
+  const progress = new UnitProgress(watched, new Uint8Array(tiles + 1));
   const before = looks;
   for (let i = 0; i < tiles; i++) {
     progress.markPartial(i, 0n);
@@ -120,4 +132,18 @@ test("the units of a job of 100,000 are counted one by one without looking at th
     assert.deepEqual(progress.takeReleased(), i === tiles - 1 ? [tiles] : []);
   }
   assert.ok(looks - before < 10 * tiles, `${looks - before} looks at the plan`);
+});
+
+test("a failure counts as the progress does, and names the reason of the first unit", () => {
+  const failureOf = (amounts: number[], dead: number[], unit: string): string => {
+    const units = amounts.map((amount) => unitOf("", "", amount));
+    const progress = new UnitProgress(tableOf(units), new Uint8Array(units.length));
+    for (const n of dead) progress.markDead(n, `Cannot read ${n}`);
+    return progress.failure({ total: amounts.reduce((sum, amount) => sum + BigInt(amount), 0n), unit });
+  };
+  const tiles = Array.from({ length: 215 }, (_, i) => (i === 214 ? 0 : 1));
+  assert.equal(failureOf(tiles, [77, 5, 100], "tiles"), "3 of 214 tiles failed: Cannot read 5");
+  assert.equal(failureOf(tiles, [214], "tiles"), "1 of 215 units failed: Cannot read 214");
+  assert.equal(failureOf([16_000, 16_000], [1], "steps"), "16000 of 32000 steps failed: Cannot read 1");
+  assert.equal(failureOf([100], [0], "%"), "100 % failed: Cannot read 0");
 });

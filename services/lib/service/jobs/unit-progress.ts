@@ -1,5 +1,6 @@
 /** @file Which units of a job are done, partly done or dead. Pure bookkeeping; an event costs the same for 3 units and 100,000. */
-import type { JobPlan, PlannedUnit } from "../../proto/radhical/v1/work.ts";
+import type { Job } from "../../proto/radhical/v1/jobs.ts";
+import type { UnitTable } from "./unit-table.ts";
 
 /** Waiting for a group; published, or about to be; ended in the dead-letter topic; done. */
 const WAITING = 0;
@@ -9,8 +10,8 @@ const DONE = 3;
 
 /** Progress of a plan. A repeat of an event changes nothing, so events may come twice and in any order. */
 export class UnitProgress {
-  readonly units: readonly PlannedUnit[];
   readonly dead = new Map<number, string>();
+  readonly #units: UnitTable;
   readonly #states: Uint8Array;
   readonly #partial = new Map<number, bigint>();
   /** Units of each group that are not done. */
@@ -24,36 +25,37 @@ export class UnitProgress {
   #amountDone = 0n;
 
   /** `done` says of every unit whether its output exists. */
-  constructor(plan: JobPlan, done: Uint8Array) {
-    this.units = plan.units;
-    this.#states = new Uint8Array(plan.units.length);
-    for (const [index, unit] of plan.units.entries()) {
-      this.#openInGroup.set(unit.group, (this.#openInGroup.get(unit.group) ?? 0) + 1);
-      if (unit.after === "") {
+  constructor(units: UnitTable, done: Uint8Array) {
+    this.#units = units;
+    this.#states = new Uint8Array(units.count);
+    for (let index = 0; index < units.count; index++) {
+      const [group, after] = [units.group(index), units.after(index)];
+      this.#openInGroup.set(group, (this.#openInGroup.get(group) ?? 0) + 1);
+      if (after === "") {
         this.#states[index] = OPEN;
         this.#openCount++;
         continue;
       }
-      const waiting = this.#waiting.get(unit.after);
+      const waiting = this.#waiting.get(after);
       if (waiting) waiting.push(index);
-      else this.#waiting.set(unit.after, [index]);
+      else this.#waiting.set(after, [index]);
     }
     for (const group of this.#waiting.keys()) if (!this.#openInGroup.has(group)) this.#ready.add(group);
     this.markAllDone(done);
   }
 
   markDone(index: number): void {
-    const unit = this.units[index];
-    if (!unit || this.#states[index] === DONE) return;
-    this.#amountDone += unit.amount - (this.#partial.get(index) ?? 0n);
+    if (!this.#units.has(index) || this.#states[index] === DONE) return;
+    this.#amountDone += this.#units.amount(index) - (this.#partial.get(index) ?? 0n);
     this.#partial.delete(index);
     this.dead.delete(index);
     if (this.#states[index] === OPEN) this.#openCount--;
     this.#states[index] = DONE;
     this.#doneCount++;
-    const left = (this.#openInGroup.get(unit.group) ?? 1) - 1;
-    this.#openInGroup.set(unit.group, left);
-    if (left === 0 && this.#waiting.has(unit.group)) this.#ready.add(unit.group);
+    const group = this.#units.group(index);
+    const left = (this.#openInGroup.get(group) ?? 1) - 1;
+    this.#openInGroup.set(group, left);
+    if (left === 0 && this.#waiting.has(group)) this.#ready.add(group);
   }
 
   /** Marks every unit whose entry is not 0. */
@@ -63,15 +65,15 @@ export class UnitProgress {
 
   /** Takes that `amount` of a unit's amount is done; never less than none of it or more than all. */
   markPartial(index: number, amount: bigint): void {
-    const unit = this.units[index];
-    if (!unit || this.#states[index] === DONE) return;
-    const part = amount < 0n ? 0n : amount > unit.amount ? unit.amount : amount;
+    if (!this.#units.has(index) || this.#states[index] === DONE) return;
+    const whole = this.#units.amount(index);
+    const part = amount < 0n ? 0n : amount > whole ? whole : amount;
     this.#amountDone += part - (this.#partial.get(index) ?? 0n);
     this.#partial.set(index, part);
   }
 
   markDead(index: number, error: string): void {
-    if (!this.units[index] || this.#states[index] === DONE) return;
+    if (!this.#units.has(index) || this.#states[index] === DONE) return;
     if (this.#states[index] === OPEN) this.#openCount--;
     this.#states[index] = DEAD;
     this.dead.set(index, error);
@@ -82,7 +84,7 @@ export class UnitProgress {
   }
 
   get isComplete(): boolean {
-    return this.#doneCount === this.units.length;
+    return this.#doneCount === this.#units.count;
   }
 
   /** True if nothing more can happen: what is not done is dead, or waits for something that is. */
@@ -90,11 +92,21 @@ export class UnitProgress {
     return !this.isComplete && this.#openCount === 0 && this.#ready.size === 0;
   }
 
+  /** Says why a job whose progress is stuck has failed, counted as its progress is: "3 of 214 tiles failed: …". */
+  failure({ total, unit }: Pick<Job, "total" | "unit">): string {
+    const dead = [...this.dead].sort(([a], [b]) => a - b);
+    const reason = dead[0]?.[1] ?? "they wait for each other";
+    const amount = dead.reduce((sum, [index]) => sum + this.#units.amount(index), 0n);
+    // Some units are no part of the progress: the joining of tiles.
+    if (amount === 0n) return `${dead.length} of ${this.#units.count} units failed: ${reason}`;
+    return `${unit === "%" ? `${amount} %` : `${amount} of ${total} ${unit}`} failed: ${reason}`;
+  }
+
   get amountDone(): bigint {
     return this.#amountDone;
   }
 
-  /** Returns the units that can be published now for the first time: those whose group to wait for has just been completed. */
+  /** Returns the units, in order, that can be published now for the first time: those whose group to wait for has just been completed. */
   takeReleased(): number[] {
     const released: number[] = [];
     for (const group of this.#ready) {
@@ -104,13 +116,13 @@ export class UnitProgress {
     this.#ready.clear();
     for (const index of released) this.#states[index] = OPEN;
     this.#openCount += released.length;
-    return released;
+    return released.sort((a, b) => a - b);
   }
 
-  /** Returns the units that are published or can be, and of which nobody knows how they ended. */
-  openUnits(): number[] {
+  /** Returns the units, of all or from `start` to before `end`, that are published or can be and of which nobody knows how they ended. */
+  openUnits(start = 0, end = this.#units.count): number[] {
     const open: number[] = [];
-    for (const [index, state] of this.#states.entries()) if (state === OPEN) open.push(index);
+    for (let index = start; index < end; index++) if (this.#states[index] === OPEN) open.push(index);
     return open;
   }
 }

@@ -1,11 +1,21 @@
 /** @file Units of work: what a job's plan is made of, and which of them are done. */
+import pLimit from "p-limit";
 import type { ObjectStore } from "../../objects/object-store.ts";
+import type { DeadLetter, Job } from "../../proto/radhical/v1/jobs.ts";
 import { PlannedUnit, UnitEvent, UnitEventKind } from "../../proto/radhical/v1/work.ts";
-import type { Message } from "../../queue/queue.ts";
+import type { Message, Queue } from "../../queue/queue.ts";
 import { type Codec, encode } from "../documents.ts";
+import type { StoredPlan } from "./plan-store.ts";
+import type { UnitTable } from "./unit-table.ts";
 
 /** Headers that tie a message to its job; the payload itself does not know the job, so its output does not either. */
-export const UNIT_HEADERS = { job: "job", service: "job-service", unit: "job-unit", output: "output-key" } as const;
+export const UNIT_HEADERS = {
+  job: "job",
+  service: "job-service",
+  life: "job-life",
+  unit: "job-unit",
+  output: "output-key",
+} as const;
 
 /** Returns a planned unit. `amount` is its share of the job's progress, default 1. */
 export function planUnit<T>(unit: {
@@ -30,47 +40,86 @@ export function planUnit<T>(unit: {
 }
 
 /** Returns the message of unit number `index` of a job. */
-export const unitMessage = (service: string, job: string, unit: PlannedUnit, index: number): Message => ({
+const unitMessage = ({ service, id, life }: Job, unit: PlannedUnit, index: number): Message => ({
   key: unit.key,
   value: unit.message,
   headers: {
-    [UNIT_HEADERS.job]: job,
+    [UNIT_HEADERS.job]: id,
     [UNIT_HEADERS.service]: service,
+    [UNIT_HEADERS.life]: String(life),
     [UNIT_HEADERS.unit]: String(index),
     [UNIT_HEADERS.output]: unit.outputKey,
   },
 });
 
-const eventMessage = (job: string, event: { kind: UnitEventKind; unit?: number; detail?: string }): Message => ({
-  key: job,
-  value: encode(UnitEvent, { jobId: job, unit: 0, amount: 0n, detail: "", ...event }),
+/** Returns the message of an event. */
+export const eventMessage = (event: Partial<UnitEvent> & Pick<UnitEvent, "jobId" | "kind">): Message => ({
+  key: event.jobId,
+  value: encode(UnitEvent, UnitEvent.fromPartial(event)),
 });
 
 /** Returns the message that makes a coordinator look at a job: it is new, or somebody cancelled it. */
-export const checkEvent = (job: string): Message => eventMessage(job, { kind: UnitEventKind.UNIT_EVENT_KIND_CHECK });
+export const checkEvent = (jobId: string): Message =>
+  eventMessage({ jobId, kind: UnitEventKind.UNIT_EVENT_KIND_CHECK });
+
+/** Returns the message that makes a coordinator publish what a job in its new life still needs. */
+export const replayEvent = (jobId: string): Message =>
+  eventMessage({ jobId, kind: UnitEventKind.UNIT_EVENT_KIND_REPLAY });
 
 /** Returns the message that tells a coordinator that a unit ended as a dead letter. */
-export const deadEvent = (job: string, unit: number, error: string): Message =>
-  eventMessage(job, { kind: UnitEventKind.UNIT_EVENT_KIND_DEAD, unit, detail: error });
+export const deadEvent = (letter: DeadLetter, life: number): Message => {
+  const { jobId, unit, topic, error: detail, attempts } = letter;
+  return eventMessage({ jobId, kind: UnitEventKind.UNIT_EVENT_KIND_DEAD, unit, topic, detail, attempts, life });
+};
 
-const folderOf = (key: string): string => key.slice(0, key.lastIndexOf("/") + 1);
+/** A page of an S3 listing. */
+const LISTED_PER_SIGN = 1000;
+/** Folders asked for at a time: an answer takes a store some milliseconds, whatever it says. */
+const FOLDERS_AT_ONCE = 8;
 
-/** Returns, unit by unit, whether its output exists. Units with outputs in one folder cost one listing. */
-export async function findDoneUnits(objects: ObjectStore, units: readonly PlannedUnit[]): Promise<Uint8Array> {
-  const byFolder = new Map<string, Map<string, number[]>>();
-  for (const [index, unit] of units.entries()) {
-    const folder = folderOf(unit.outputKey);
-    const keys = byFolder.get(folder) ?? new Map<string, number[]>();
-    keys.set(unit.outputKey, [...(keys.get(unit.outputKey) ?? []), index]);
-    byFolder.set(folder, keys);
-  }
-  const done = new Uint8Array(units.length);
-  for (const [folder, keys] of byFolder) {
-    if (keys.size === 1) {
-      for (const [key, indices] of keys) if (await objects.head(key)) for (const index of indices) done[index] = 1;
-      continue;
+/** Publishes some units of a job, in order of their numbers, part by part of the plan and topic by topic; calls `progress` after each. */
+export async function publishUnits(
+  queue: Queue,
+  job: Job,
+  plan: StoredPlan,
+  indices: readonly number[],
+  progress: () => Promise<void>,
+): Promise<void> {
+  for await (const numbered of plan.pick(indices)) {
+    const byTopic = new Map<string, Message[]>();
+    for (const [index, unit] of numbered) {
+      const messages = byTopic.get(unit.topic) ?? [];
+      messages.push(unitMessage(job, unit, index));
+      byTopic.set(unit.topic, messages);
     }
-    for await (const { key } of objects.list(folder)) for (const index of keys.get(key) ?? []) done[index] = 1;
+    for (const [topic, messages] of byTopic) {
+      await queue.publish(topic, messages);
+      await progress();
+    }
   }
+}
+
+/** Returns, unit by unit, whether its output exists. Units with outputs in one folder cost one listing; `progress` is called on the way. */
+export async function findDoneUnits(
+  objects: ObjectStore,
+  { count, outputs }: UnitTable,
+  progress: () => Promise<void>,
+): Promise<Uint8Array> {
+  const done = new Uint8Array(count);
+  const mark = (units: number | readonly number[] | undefined): void => {
+    for (const unit of [units ?? []].flat()) done[unit] = 1;
+  };
+  await pLimit(FOLDERS_AT_ONCE).map(outputs, async ([folder, names]) => {
+    await progress();
+    if (names.size === 1) {
+      for (const [name, units] of names) if (await objects.head(folder + name)) mark(units);
+      return;
+    }
+    let listed = 0;
+    for await (const { key } of objects.list(folder)) {
+      if (++listed % LISTED_PER_SIGN === 0) await progress();
+      mark(names.get(key.slice(folder.length)));
+    }
+  });
   return done;
 }

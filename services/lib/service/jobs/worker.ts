@@ -1,14 +1,15 @@
 /** @file Workers: take a unit's message, skip it if its output exists, otherwise compute, store the output, tell, acknowledge. */
 import { DomainError } from "../../errors.ts";
 import type { ObjectStore } from "../../objects/object-store.ts";
-import { UnitEvent, UnitEventKind } from "../../proto/radhical/v1/work.ts";
-import type { Consumer, Delivery, Queue } from "../../queue/queue.ts";
-import { type Codec, encode } from "../documents.ts";
-import type { Part } from "../lifecycle.ts";
+import { type UnitEvent, UnitEventKind } from "../../proto/radhical/v1/work.ts";
+import type { Delivery, Queue } from "../../queue/queue.ts";
+import type { Codec } from "../documents.ts";
+import { type Part, startTogether } from "../lifecycle.ts";
 import type { Logger } from "../log.ts";
 import { eventsTopic } from "../topics.ts";
 import { cancellable } from "./cancellation.ts";
-import { UNIT_HEADERS } from "./units.ts";
+import { readMessage, unreadable } from "./read-message.ts";
+import { eventMessage, UNIT_HEADERS } from "./units.ts";
 
 /** Some half a minute: a store or a broker that starts anew must not cost a job its units. */
 const RETRIES = 8;
@@ -39,68 +40,68 @@ interface WorkerContext {
   readonly log: Logger;
 }
 
-async function tell(
-  ctx: WorkerContext,
-  delivery: Delivery,
-  event: Partial<UnitEvent> & { kind: UnitEventKind },
-): Promise<void> {
-  const jobId = delivery.headers[UNIT_HEADERS.job] ?? "";
-  const value = encode(UnitEvent, {
-    jobId,
-    unit: Number(delivery.headers[UNIT_HEADERS.unit]),
-    amount: 0n,
-    detail: "",
-    ...event,
-  });
-  await ctx.queue.publish(eventsTopic(delivery.headers[UNIT_HEADERS.service] ?? ""), [{ key: jobId, value }]);
+async function tell(ctx: WorkerContext, { headers }: Delivery, event: Pick<UnitEvent, "kind"> & Partial<UnitEvent>) {
+  const jobId = headers[UNIT_HEADERS.job] ?? "";
+  const message = eventMessage({ jobId, unit: Number(headers[UNIT_HEADERS.unit]), ...event });
+  await ctx.queue.publish(eventsTopic(headers[UNIT_HEADERS.service] ?? ""), [message]);
 }
 
 async function handleUnit<T>(ctx: WorkerContext, handler: UnitHandler<T>, delivery: Delivery): Promise<void> {
-  const outputKey = delivery.headers[UNIT_HEADERS.output] ?? "";
-  if (!(await ctx.objects.head(outputKey))) {
-    const job = { service: delivery.headers[UNIT_HEADERS.service] ?? "", id: delivery.headers[UNIT_HEADERS.job] ?? "" };
-    const record = await cancellable(ctx.objects, job, delivery.signal, (signal) =>
-      handler.handle(handler.codec.decode(delivery.value), {
-        signal,
-        outputKey,
-        headers: delivery.headers,
-        progress: async ({ amount, detail, saved } = {}) => {
-          await delivery.progress(saved ? { saved } : {});
-          if (amount === undefined && detail === undefined) return;
-          const kind = UnitEventKind.UNIT_EVENT_KIND_PROGRESS;
-          await tell(ctx, delivery, { kind, amount: BigInt(amount ?? 0), detail: detail ?? "" });
-        },
-      }),
-    );
-    if (!record) return;
-    await ctx.objects.put(outputKey, record, { ifAbsent: true });
+  const task = readMessage(handler.codec, delivery);
+  const outputKey = delivery.headers[UNIT_HEADERS.output];
+  if (outputKey === undefined) throw unreadable(delivery, "its headers name no unit");
+  const isDone = async (): Promise<boolean> => (await ctx.objects.head(outputKey)) !== undefined;
+  if (!(await isDone())) {
+    try {
+      const record = await compute(ctx, handler, { task, outputKey }, delivery);
+      if (!record) return;
+      await ctx.objects.put(outputKey, record, { ifAbsent: true });
+    } catch (error) {
+      // Another may have finished the unit, and its job removed what this one was about to read.
+      if (delivery.signal.aborted || !(await isDone().catch(() => false))) throw error;
+    }
   }
   await tell(ctx, delivery, { kind: UnitEventKind.UNIT_EVENT_KIND_DONE });
 }
 
+/** Returns the unit's record; undefined if another message carries it on, or nobody wants it any more. */
+function compute<T>(
+  ctx: WorkerContext,
+  handler: UnitHandler<T>,
+  { task, outputKey }: { readonly task: T; readonly outputKey: string },
+  delivery: Delivery,
+): Promise<Uint8Array | undefined> {
+  const job = { service: delivery.headers[UNIT_HEADERS.service] ?? "", id: delivery.headers[UNIT_HEADERS.job] ?? "" };
+  return cancellable(ctx.objects, job, delivery.signal, (signal) =>
+    handler.handle(task, {
+      signal,
+      outputKey,
+      headers: delivery.headers,
+      progress: async ({ amount, detail, saved } = {}) => {
+        await delivery.progress(saved ? { saved } : {});
+        if (amount === undefined && detail === undefined) return;
+        const kind = UnitEventKind.UNIT_EVENT_KIND_PROGRESS;
+        await tell(ctx, delivery, { kind, amount: BigInt(amount ?? 0), detail: detail ?? "" });
+      },
+    }),
+  );
+}
+
 /** Starts the consumers of a kind of unit; `group` is the service's name, or finer where members subscribe differently. */
 export async function startWorker<T>(ctx: WorkerContext, group: string, handler: UnitHandler<T>): Promise<Part> {
-  const consumers: Consumer[] = [];
+  const handle = (delivery: Delivery): Promise<void> =>
+    handleUnit(ctx, handler, delivery).catch((error: unknown) => {
+      // An expected failure becomes the job's reason; of a bug the caller is told nothing, and the log everything.
+      if (error instanceof DomainError || delivery.signal.aborted) throw error;
+      ctx.log.error({ err: error, topic: delivery.topic, headers: delivery.headers }, "bug in worker");
+      throw new Error("internal error", { cause: error });
+    });
+  const options = { topics: handler.topics, group, concurrency: 1, retries: RETRIES, handle };
+  // Together: on Kafka every join makes the whole group wait for its members' next heartbeats.
+  const consumers = await startTogether(Array.from({ length: handler.members }, () => ctx.queue.consume(options)));
   const stop = async (): Promise<void> => {
     await Promise.all(consumers.map((consumer) => consumer.stop()));
   };
-  try {
-    for (let member = 0; member < handler.members; member++) {
-      const handle = (delivery: Delivery): Promise<void> =>
-        handleUnit(ctx, handler, delivery).catch((error: unknown) => {
-          // An expected failure becomes the job's reason; of a bug the caller is told nothing, and the log everything.
-          if (error instanceof DomainError || delivery.signal.aborted) throw error;
-          ctx.log.error({ err: error, topic: delivery.topic, headers: delivery.headers }, "bug in worker");
-          throw new Error("internal error", { cause: error });
-        });
-      consumers.push(
-        await ctx.queue.consume({ topics: handler.topics, group, concurrency: 1, retries: RETRIES, handle }),
-      );
-    }
-  } catch (error) {
-    await stop();
-    throw error;
-  }
   const failed = Promise.race(consumers.map((consumer) => consumer.failed));
   return { name: `workers of ${handler.topics.join(", ")}`, failed, stop };
 }

@@ -15,7 +15,7 @@ require_tools() {
   local missing=() wanted entry
   wanted=("java=a Java 17 runtime (Debian: openjdk-17-jre-headless)" "curl=curl" "node=Node 20" "flock=util-linux" "setsid=util-linux" "openssl=OpenSSL 3")
   [[ -d $kafka_home ]] || wanted+=("mvn=Maven 3 (Debian: maven)")
-  [[ -d $minio_home && -d $versitygw_home ]] || wanted+=("go=Go 1.24 or later")
+  [[ -d $minio_home && -d $versitygw_home ]] || wanted+=("go=Go 1.25 or later")
   for entry in "${wanted[@]}"; do
     command -v "${entry%%=*}" >/dev/null || missing+=("\"${entry%%=*}\": install ${entry#*=}")
   done

@@ -10,7 +10,7 @@ make_certificates() {
       -addext keyUsage=critical,keyCertSign
     openssl req -x509 -CA "$1/ca.crt" -CAkey "$1/ca.key" "${new_key[@]}" -keyout "$1/server.key" -out "$1/server.crt" \
       -days "$days" -subj "/CN=localhost" -addext basicConstraints=critical,CA:FALSE \
-      -addext subjectAltName=IP:127.0.0.1,DNS:localhost
+      -addext subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:*.s3.localhost
   } 2>"$1/log" || die "Cannot make certificates: $(<"$1/log")"
   cat -- "$1/server.key" "$1/server.crt" >"$1/server.pem"
   rm -- "$1/ca.key" # nobody signs another with it

@@ -14,6 +14,9 @@ import { conditionHeaders, isConditionLost, objectHeaders, plainETag, putOnce, t
 /** S3's limit. */
 const MAX_PARTS = 10_000;
 
+/** Returns the size of the parts of an object: as wanted, or as many bytes more as it takes not to be too many. */
+export const partBytesFor = (size: number, wanted: number): number => Math.max(wanted, Math.ceil(size / MAX_PARTS));
+
 /** Yields the body in parts of `partBytes`, the last one of what remains. A part of a stream is good until the next is asked for. */
 async function* partsOf(key: string, body: Uint8Array | StreamBody, partBytes: number): AsyncGenerator<Buffer> {
   if (!isStreamBody(body)) {
@@ -94,8 +97,7 @@ export const putInParts = async (
   let etag: string | undefined;
   try {
     const etags: string[] = [];
-    const size = Math.max(partBytes, Math.ceil(bodySize(body) / MAX_PARTS));
-    for await (const part of partsOf(key, body, size)) {
+    for await (const part of partsOf(key, body, partBytesFor(bodySize(body), partBytes))) {
       etags.push(await attempt(() => uploadPart(upload, etags.length + 1, part)));
     }
     etag = await attempt(() =>

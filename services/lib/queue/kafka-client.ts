@@ -2,18 +2,8 @@
 import { Kafka, type KafkaConfig, type LogEntry, logLevel } from "kafkajs";
 import pRetry from "p-retry";
 import { DomainError, invalid } from "../errors.ts";
-import { accessFailure } from "./kafka-access-failure.ts";
+import { accessFailure, type KafkaLogin } from "./kafka-access.ts";
 import type { QueueLog } from "./queue.ts";
-
-/** How a client logs in. */
-export const SASL_MECHANISMS = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] as const;
-
-/** Who a client is to the brokers. */
-export interface KafkaLogin {
-  readonly mechanism: (typeof SASL_MECHANISMS)[number];
-  readonly username: string;
-  readonly password: string;
-}
 
 /** Where the brokers are and who asks. */
 export interface KafkaAddress {

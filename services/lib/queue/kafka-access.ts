@@ -1,5 +1,15 @@
-/** @file What keeps a client from its brokers, as failures that name the settings to look at. */
+/** @file Who a client is to its brokers, and what keeps it from them, as failures that name the settings to look at. */
 import { certificateError, DomainError } from "../errors.ts";
+
+/** How a client can log in. */
+export const SASL_MECHANISMS = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] as const;
+
+/** Who a client is to the brokers. */
+export interface KafkaLogin {
+  readonly mechanism: (typeof SASL_MECHANISMS)[number];
+  readonly username: string;
+  readonly password: string;
+}
 
 /**
  * Returns the failure behind what kafkajs threw when it could not get at the brokers: QUEUE_DENIED and QUEUE_UNTRUSTED

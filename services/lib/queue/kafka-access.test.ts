@@ -3,13 +3,14 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, type TestContext, test } from "node:test";
 import { DomainError } from "../errors.ts";
-import { message, textOf, unique, until, watch } from "./contract-harness.ts";
+import { CONTRACT_PREFIX, message, textOf, unique, until, watch } from "./contract-harness.ts";
 import { SASL_MECHANISMS } from "./kafka-access.ts";
 import type { KafkaAddress } from "./kafka-client.ts";
+import { provisionTopics } from "./kafka-provision.ts";
 import { openKafkaQueue } from "./kafka-queue.ts";
 
 const open = async (t: TestContext, address: KafkaAddress) => {
-  const queue = await openKafkaQueue({ ...address, partitions: 1 });
+  const queue = await openKafkaQueue({ ...address, prefix: CONTRACT_PREFIX });
   t.after(() => queue.close());
   return queue;
 };
@@ -31,9 +32,10 @@ const accessTests = (
     const login = { mechanism, ...user };
 
     test(`publishes and consumes by TLS, logged in by ${mechanism}`, async (t) => {
-      const queue = await open(t, { ...plain, tls, login });
-      const topic = unique("radhical.contract");
-      await queue.ensureTopics([topic]);
+      const address = { ...plain, tls, login };
+      const topic = unique("contract");
+      await provisionTopics(address, [{ name: topic, kind: "work" }], { prefix: CONTRACT_PREFIX, partitions: 1 });
+      const queue = await open(t, address);
       await queue.publish(topic, [message("a", "over TLS")]);
       const { seen } = await watch(queue, topic);
       await until(() => seen.length === 1, "the message");

@@ -40,8 +40,8 @@ const problemsOf = (env: Readonly<Record<string, string>>): readonly string[] =>
 
 test("without settings Kafka is plain and S3 is addressed by path", () => {
   const { queue, objects } = readConfig({ ...KAFKA, ...S3, ...S3_KEYS });
-  assert.deepEqual(queue, { kind: "kafka", brokers: ["broker:9093"] });
-  assert.ok(objects.kind === "s3");
+  assert.ok(queue.kind === "kafka" && objects.kind === "s3");
+  assert.deepEqual([queue.tls, queue.login], [undefined, undefined]);
   assert.deepEqual([objects.pathStyle, objects.ca], [true, undefined]);
 });
 
@@ -51,11 +51,12 @@ test("TLS, a login and an authority's certificate reach the adapters", async (t)
   const tls = { KAFKA_TLS: "true", KAFKA_CA_FILE: path, S3_CA_FILE: path, S3_PATH_STYLE: "false" };
   const { queue, objects } = readConfig({ ...KAFKA, ...LOGIN, ...S3, ...S3_KEYS, ...tls });
   const login = { mechanism: "SCRAM-SHA-512", username: "radhical", password: "open sesame" };
-  assert.deepEqual(queue, { kind: "kafka", brokers: ["broker:9093"], tls: { ca }, login });
-  assert.ok(objects.kind === "s3");
+  assert.ok(queue.kind === "kafka" && objects.kind === "s3");
+  assert.deepEqual([queue.tls, queue.login], [{ ca }, login]);
   assert.deepEqual([objects.ca, objects.pathStyle], [ca, false]);
   const systems = readConfig({ ...KAFKA, KAFKA_TLS: "true" }).queue;
-  assert.deepEqual(systems, { kind: "kafka", brokers: ["broker:9093"], tls: { ca: undefined } });
+  assert.ok(systems.kind === "kafka");
+  assert.deepEqual(systems.tls, { ca: undefined });
 });
 
 test("secrets come from files, too, without the newline that an editor puts at the end", async (t) => {

@@ -16,6 +16,7 @@ import { computeTileMaps } from "../../services/inference/tile-maps.ts";
 import { encodePng } from "../../services/lib/images/encode-png.ts";
 import { openImage } from "../../services/lib/images/image-source.ts";
 import { blockSide, tileGrid } from "../../services/lib/method/blocks.ts";
+import { DEFAULT_CLEANING } from "../../services/lib/method/cleaning.ts";
 import { readModel } from "../../services/lib/network/model-contents.ts";
 import { ImportPurpose } from "../../services/lib/proto/radhical/v1/datasets.ts";
 import { SegmentationMode, SubmitRequest } from "../../services/lib/proto/radhical/v1/segmentation.ts";
@@ -53,6 +54,7 @@ export const cascade: Benchmark = {
         mode: SegmentationMode.SEGMENTATION_MODE_CASCADE,
         tile: TILE_PX,
         maxHolePx: round,
+        minNucleusPx: DEFAULT_CLEANING.minNucleusPx,
         imageMpp: 0,
       },
     });

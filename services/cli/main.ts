@@ -71,6 +71,8 @@ program
   .option("--iterations <n>", "training steps per level (default 16000)")
   .option("--stain-jitter <n>", "how far stains vary in training, 0 to 1 (default 0.2)")
   .option("--averaged-steps <n>", "last steps whose weights are averaged (default 0: none)")
+  .option("--max-hole <px>", "holes of at most this many level-1 pixels are filled (default 150)")
+  .option("--min-nucleus <px>", "what has fewer level-1 pixels is no nucleus (default 60: a disc of 2.2 um at 40x)")
   .option(
     "--max-compute <n>",
     "the cascade's budget: pixels computed over all levels per pixel of level 1, such as 0.1",

@@ -27,6 +27,8 @@ test("what is not said has the method's defaults", () => {
     iterations: 16_000,
     stainJitter: 0.2,
     averagedSteps: 0,
+    maxHole: 150,
+    minNucleus: 60,
     annotation: "sparse",
     mpp: 0.25,
     patient: "prefix",

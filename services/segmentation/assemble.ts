@@ -1,8 +1,8 @@
-/** @file Makes an image's results from its tiles: probability image, mask with its holes filled, decided-by-level map (METHOD.md 5 and 7). */
+/** @file Makes an image's results from its tiles: probability image, mask without holes and specks, decided-by-level map (METHOD.md 5 and 7). */
 import pLimit from "p-limit";
 import { encodePng } from "../lib/images/encode-png.ts";
 import { computeFraction } from "../lib/method/cascade.ts";
-import { fillHoles } from "../lib/method/holes.ts";
+import { cleanMask, scaleCleaning } from "../lib/method/cleaning.ts";
 import { objectKey } from "../lib/objects/object-key.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
 import { ImportPurpose } from "../lib/proto/radhical/v1/datasets.ts";
@@ -34,8 +34,7 @@ export const assembleWorker = (ctx: AssembleContext): UnitHandler<AssembleTask> 
     const size = await ctx.images.describe(imageId, ImportPurpose.IMPORT_PURPOSE_IMAGE);
     const { state, levels, finestPixels, seconds } = await joinTiles(ctx.objects, prefix, plan, size, unit.progress);
     const { width, height, level, p2, positive } = state;
-    const maxHolePx = Math.floor(cascade.maxHolePx / plan.scale ** 2);
-    const mask = fillHoles(positive, width, height, maxHolePx).map((set) => 255 * set);
+    const mask = cleanMask(positive, width, height, scaleCleaning(cascade, plan.scale)).map((set) => 255 * set);
     await unit.progress();
     const images = [
       { path: `${imageId}_prob.png`, channels: 3 as const, data: probabilityImage(p2) },

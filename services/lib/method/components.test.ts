@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { packPlane, unpackPlane } from "./bit-plane.ts";
+import { cleanMask, dropSmall, fillEnclosed, fillHoles } from "./cleaning.ts";
 import { type Connectivity, findComponents, labelComponents } from "./components.ts";
-import { dropSmall, fillEnclosed, fillHoles } from "./holes.ts";
 import { anyWithin } from "./neighbourhood.ts";
 
 /** Flood fill from every pixel in row-major order: label 1, 2, … per component. */
@@ -137,6 +137,22 @@ test("drops components of fewer pixels than asked", () => {
       const expected = mask.map((value, i) => (value === 1 && areaOf(labels, labels[i]!) >= minPx ? 1 : 0));
       assert.deepEqual(dropSmall(mask, width, height, minPx, 8), expected);
     }),
+  );
+});
+
+test("cleans by filling holes first, then dropping what is still too small", () => {
+  fc.assert(
+    fc.property(
+      masks,
+      fc.integer({ min: 0, max: 6 }),
+      fc.integer({ min: 0, max: 9 }),
+      ({ mask, width, height }, maxHolePx, minNucleusPx) => {
+        const filled = fillHoles(mask, width, height, maxHolePx);
+        const expected = dropSmall(filled, width, height, minNucleusPx, 8);
+        assert.deepEqual(cleanMask(mask, width, height, { maxHolePx, minNucleusPx }), expected);
+      },
+    ),
+    { numRuns: 300 },
   );
 });
 

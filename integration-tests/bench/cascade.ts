@@ -54,6 +54,7 @@ export const cascade: Benchmark = {
         mode: SegmentationMode.SEGMENTATION_MODE_CASCADE,
         tile: TILE_PX,
         maxHolePx: round,
+        openingPx: DEFAULT_CLEANING.openingPx,
         minNucleusPx: DEFAULT_CLEANING.minNucleusPx,
         imageMpp: 0,
       },

@@ -107,12 +107,13 @@ test("a manifest that is missing is named", async (t) => {
   await assert.rejects(readModelFolder(folder), { reason: "FILE_UNREADABLE", message: /level-2\.json"/ });
 });
 
-test("thresholds of a run that dropped no small nuclei go on dropping none", async (t) => {
+test("thresholds of a run that cut off and dropped nothing go on so", async (t) => {
   const folder = await modelsOf(t, [1]);
   const path = join(folder, "fold-1", "thresholds.json");
-  const { minNucleusPx: _, ...older } = JSON.parse(await readFile(path, "utf8"));
+  const { openingPx: _, minNucleusPx: __, ...older } = JSON.parse(await readFile(path, "utf8"));
   await writeFile(path, JSON.stringify(older));
-  assert.equal((await readModelFolder(folder)).thresholds.minNucleusPx, 0);
+  const { openingPx, minNucleusPx } = (await readModelFolder(folder)).thresholds;
+  assert.deepEqual([openingPx, minNucleusPx], [0, 0]);
 });
 
 test("thresholds for another number of levels, or that are none, are refused with their file's name", async (t) => {

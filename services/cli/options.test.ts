@@ -28,6 +28,7 @@ test("what is not said has the method's defaults", () => {
     stainJitter: 0.2,
     averagedSteps: 0,
     maxHole: 150,
+    opening: 1,
     minNucleus: 60,
     annotation: "sparse",
     mpp: 0.25,

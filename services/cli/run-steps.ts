@@ -220,9 +220,10 @@ export async function evaluateValidation(
 }
 
 /** Returns what of a mask is taken for noise. */
-export const cleaningOf = ({ maxHole: maxHolePx, minNucleus: minNucleusPx }: RunOptions): Cleaning => ({
-  maxHolePx,
-  minNucleusPx,
+export const cleaningOf = ({ maxHole, opening, minNucleus }: RunOptions): Cleaning => ({
+  maxHolePx: maxHole,
+  openingPx: opening,
+  minNucleusPx: minNucleus,
 });
 
 function wishOf({ maxCompute, minScore }: RunOptions): TuneRequest["wish"] {

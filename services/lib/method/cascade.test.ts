@@ -121,6 +121,7 @@ test("tile by tile it decides as on the whole image, for any end level", () => {
       const thresholds = reductions.map(() => ({ lower: random.next() / 2, upper: threshold(), final: random.next() }));
       const whole = simulate({ width, height, maps }, reductions, thresholds, endsAt, {
         maxHolePx: 0,
+        openingPx: 0,
         minNucleusPx: 0,
       });
       const finest = reductions[endsAt - 1]!;

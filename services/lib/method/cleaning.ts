@@ -1,5 +1,6 @@
 /** @file Filling holes of a mask and dropping its specks. On masks each returns a new 0/1 mask of width x height pixels. */
 import { invalid } from "../errors.ts";
+import { complement as complementPlane, packPlane, unpackPlane } from "./bit-plane.ts";
 import {
   type Components,
   type Connectivity,
@@ -11,42 +12,61 @@ import {
   planeOf,
   type Runs,
 } from "./components.ts";
+import { anyWithin } from "./neighbourhood.ts";
 
 /** What of a segmentation is taken for noise, in level-1 pixels. */
 export interface Cleaning {
   /** Holes of at most this many pixels are filled. */
   readonly maxHolePx: number;
+  /** Where no square of 2 * openingPx + 1 fits in, it is a spur or a bridge between nuclei; 0: nothing is. */
+  readonly openingPx: number;
   /** What is left of fewer pixels is no nucleus. */
   readonly minNucleusPx: number;
 }
 
-/** METHOD.md's holes; and of a disc of 2.2 um at 40x, a third of the smallest nuclei's diameter, 60 pixels (docs/accuracy.md). */
-export const DEFAULT_CLEANING: Cleaning = { maxHolePx: 150, minNucleusPx: 60 };
+/** METHOD.md's holes; openings and areas as docs/accuracy.md found them: at 40x squares of .75 um and a disc 2.2 um wide, below any nucleus. */
+export const DEFAULT_CLEANING: Cleaning = { maxHolePx: 150, openingPx: 1, minNucleusPx: 60 };
 
-/** Throws DomainError `reason` where areas are negative. */
-export const checkCleaning = ({ maxHolePx, minNucleusPx }: Cleaning, reason: string): void => {
+/** The widest opening that is possible: beyond it no nucleus is left. */
+export const MAX_OPENING_PX = 50;
+
+/** Throws DomainError `reason` where a size cannot be. */
+export const checkCleaning = ({ maxHolePx, openingPx, minNucleusPx }: Cleaning, reason: string): void => {
   if (maxHolePx < 0) throw invalid(reason, `Cannot fill holes of at most ${maxHolePx} pixels: give 0 or more`);
+  if (openingPx < 0 || openingPx > MAX_OPENING_PX)
+    throw invalid(reason, `Cannot open nuclei by ${openingPx} pixels: give 0 to ${MAX_OPENING_PX}`);
   if (minNucleusPx < 0)
     throw invalid(reason, `Cannot drop nuclei of fewer than ${minNucleusPx} pixels: give 0 or more`);
 };
 
-/** Returns the areas in pixels of an image that has `scale` level-1 pixels to a pixel. */
-export const scaleCleaning = ({ maxHolePx, minNucleusPx }: Cleaning, scale: number): Cleaning => ({
+/** Returns the sizes in pixels of an image that has `scale` level-1 pixels to a pixel. */
+export const scaleCleaning = ({ maxHolePx, openingPx, minNucleusPx }: Cleaning, scale: number): Cleaning => ({
   maxHolePx: Math.floor(maxHolePx / scale ** 2),
+  openingPx: Math.min(MAX_OPENING_PX, Math.round(openingPx / scale)),
   minNucleusPx: Math.ceil(minNucleusPx / scale ** 2),
 });
 
-/** Returns the mask with its holes filled, and then without its 8-connected components of too few pixels. */
+/** Returns the mask with its holes filled, then opened, then without its 8-connected components of too few pixels. */
 export const cleanMask = (mask: Uint8Array, width: number, height: number, cleaning: Cleaning): Uint8Array =>
   planeOf(cleanRuns(findRuns(mask, width, height), width, cleaning), mask.length);
 
 /** `cleanMask` on runs, which tuning cleans thousands of times. */
-export const cleanRuns = (runs: Runs, width: number, { maxHolePx, minNucleusPx }: Cleaning): Runs => {
-  const filled = fillRunHoles(runs, width, maxHolePx);
-  if (minNucleusPx <= 1) return filled;
-  const components = componentsOf(filled, width, 8);
+export const cleanRuns = (runs: Runs, width: number, cleaning: Cleaning): Runs => {
+  const { maxHolePx, openingPx, minNucleusPx } = cleaning;
+  const opened = openRuns(fillRunHoles(runs, width, maxHolePx), width, openingPx);
+  if (minNucleusPx <= 1) return opened;
+  const components = componentsOf(opened, width, 8);
   const { areas, owners } = components;
   return filterRuns(components, (run) => areas[owners[run]!]! >= minNucleusPx);
+};
+
+/** The pixels that lie in a square of 2 * `reach` + 1 within the runs (opening: erosion, then dilation); beyond the border all is within. */
+const openRuns = (runs: Runs, width: number, reach: number): Runs => {
+  const height = runs.rows.length - 1;
+  if (reach === 0 || runs.starts.length === 0) return runs;
+  const outside = complementPlane(packPlane(planeOf(runs, width * height), width, height));
+  const eroded = complementPlane(anyWithin(outside, reach, reach));
+  return findRuns(unpackPlane(anyWithin(eroded, reach, reach)), width, height);
 };
 
 /**

@@ -140,16 +140,30 @@ test("drops components of fewer pixels than asked", () => {
   );
 });
 
-test("cleans by filling holes first, then dropping what is still too small", () => {
+/** The pixels of the image in a square about one of them. */
+const squareAround = (x: number, y: number, reach: number, width: number, height: number): number[] => {
+  const pixels: number[] = [];
+  for (let j = Math.max(0, y - reach); j <= Math.min(height - 1, y + reach); j++) {
+    for (let i = Math.max(0, x - reach); i <= Math.min(width - 1, x + reach); i++) pixels.push(j * width + i);
+  }
+  return pixels;
+};
+
+test("cleans by filling holes first, then opening, then dropping what is still too small", () => {
   fc.assert(
     fc.property(
       masks,
       fc.integer({ min: 0, max: 6 }),
+      fc.integer({ min: 0, max: 2 }),
       fc.integer({ min: 0, max: 9 }),
-      ({ mask, width, height }, maxHolePx, minNucleusPx) => {
+      ({ mask, width, height }, maxHolePx, openingPx, minNucleusPx) => {
         const filled = fillHoles(mask, width, height, maxHolePx);
-        const expected = dropSmall(filled, width, height, minNucleusPx, 8);
-        assert.deepEqual(cleanMask(mask, width, height, { maxHolePx, minNucleusPx }), expected);
+        const around = (i: number): number[] =>
+          squareAround(i % width, Math.floor(i / width), openingPx, width, height);
+        const fits = filled.map((_, i) => (around(i).every((at) => filled[at] === 1) ? 1 : 0));
+        const opened = fits.map((_, i) => (around(i).some((at) => fits[at] === 1) ? 1 : 0));
+        const expected = dropSmall(opened, width, height, minNucleusPx, 8);
+        assert.deepEqual(cleanMask(mask, width, height, { maxHolePx, openingPx, minNucleusPx }), expected);
       },
     ),
     { numRuns: 300 },

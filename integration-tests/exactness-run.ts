@@ -14,6 +14,7 @@ import { levelled } from "../services/inference/evaluate-region.ts";
 import { type ImageSource, openImage } from "../services/lib/images/image-source.ts";
 import { blockSide } from "../services/lib/method/blocks.ts";
 import type { CascadeThresholds } from "../services/lib/method/cascade.ts";
+import { DEFAULT_CLEANING } from "../services/lib/method/cleaning.ts";
 import type { RgbImage } from "../services/lib/method/image.ts";
 import { levelSize } from "../services/lib/method/levels.ts";
 import { normalisationTable, normalise, stainDensity } from "../services/lib/method/normalisation.ts";
@@ -76,7 +77,6 @@ interface Context extends ExactnessOptions {
 }
 
 const SEED = 1;
-const MAX_HOLE_PX = 150;
 const nothing = (): void => undefined;
 /** Output of jobs that nobody watches. */
 export const SILENT: Output = { step: nothing, progress: nothing, note: nothing, result: nothing, failure: nothing };
@@ -100,7 +100,7 @@ export async function runExactness(options: ExactnessOptions): Promise<Compariso
       ...checkDense(name, mapped, reductions, patches[i]!),
       await checkLevels(name, source, whole, reductions),
       checkTileSizes(name, maps[i]!),
-      ...checkCascade(name, mapped, reductions, thresholds, MAX_HOLE_PX, cascades[i]!),
+      ...checkCascade(name, mapped, reductions, thresholds, DEFAULT_CLEANING, cascades[i]!),
       checkParents(name, whole.width, whole.height, reductions),
     );
   }
@@ -229,7 +229,7 @@ async function segmentAll(services: Services, ctx: Context, thresholds: CascadeT
       thresholds: thresholdMessages(thresholds),
       mode: SegmentationMode.SEGMENTATION_MODE_CASCADE,
       tile,
-      maxHolePx: MAX_HOLE_PX,
+      ...DEFAULT_CLEANING,
       imageMpp: 0,
     };
     const segmentationId = await runJob(services, SILENT, {

@@ -5,6 +5,7 @@
 import type { ImageSource } from "../services/lib/images/image-source.ts";
 import { blockGrid, blockSide, rectAtLevel, tileGrid } from "../services/lib/method/blocks.ts";
 import type { CascadeThresholds, LevelCounts } from "../services/lib/method/cascade.ts";
+import type { Cleaning } from "../services/lib/method/cleaning.ts";
 import { centreInGap } from "../services/lib/method/gaps.ts";
 import type { Rect, RgbImage } from "../services/lib/method/image.ts";
 import { levelSize, reduceImage } from "../services/lib/method/levels.ts";
@@ -156,10 +157,10 @@ export function checkCascade(
   image: MappedImage,
   reductions: readonly number[],
   thresholds: CascadeThresholds,
-  maxHolePx: number,
+  cleaning: Cleaning,
   byTiles: readonly TiledCascade[],
 ): Comparison[] {
-  const simulated = simulate(image, reductions, thresholds, 1, maxHolePx);
+  const simulated = simulate(image, reductions, thresholds, 1, cleaning);
   const numbers = (counts: readonly LevelCounts[]): number[] =>
     counts
       .toSorted((a, b) => a.level - b.level)

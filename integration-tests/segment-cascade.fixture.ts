@@ -7,6 +7,7 @@ import { importModels } from "../services/cli/model-folder.ts";
 import { levelModels } from "../services/cli/run-steps.ts";
 import type { Services } from "../services/cli/services.ts";
 import { importFile, inside, receiveFiles } from "../services/cli/transfer.ts";
+import { DEFAULT_CLEANING } from "../services/lib/method/cleaning.ts";
 import { levelSize } from "../services/lib/method/levels.ts";
 import { ImportPurpose } from "../services/lib/proto/radhical/v1/datasets.ts";
 import { type LevelModel, RegionPath } from "../services/lib/proto/radhical/v1/inference.ts";
@@ -80,7 +81,7 @@ export const cascadeOf = (
   thresholds: [...thresholds],
   mode: SegmentationMode.SEGMENTATION_MODE_CASCADE,
   tile,
-  maxHolePx: 150,
+  ...DEFAULT_CLEANING,
   imageMpp: 0,
 });
 

@@ -117,6 +117,8 @@ async function testDice(services: Services, model: Model, { cohortId, fold }: Ch
     mode: SegmentationMode.SEGMENTATION_MODE_DENSE,
     tile: 0,
     maxHolePx: 0,
+    openingPx: 0,
+    minNucleusPx: 0,
     imageMpp: 0.25,
   };
   const segmentationId = await runJob(services, silent, {

@@ -3,7 +3,7 @@
  * (Ruifrok and Johnston, Anal. Quant. Cytol. Histol. 2001), blur of sigma 1.5, Otsu's threshold, holes filled, components under 30 px
  * dropped. A trained model that is not above it on the same images is broken.
  */
-import { dropSmall, fillEnclosed } from "../services/lib/method/holes.ts";
+import { dropSmall, fillEnclosed } from "../services/lib/method/cleaning.ts";
 import type { RgbImage } from "../services/lib/method/image.ts";
 
 const BLUR_SIGMA = 1.5;

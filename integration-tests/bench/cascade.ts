@@ -17,6 +17,7 @@ import { createTilePixels } from "../../services/inference/tile-pixels.ts";
 import { encodePng } from "../../services/lib/images/encode-png.ts";
 import { openImage } from "../../services/lib/images/image-source.ts";
 import { blockSide, tileGrid } from "../../services/lib/method/blocks.ts";
+import { DEFAULT_CLEANING } from "../../services/lib/method/cleaning.ts";
 import { readModel } from "../../services/lib/network/model-contents.ts";
 import { ImportPurpose } from "../../services/lib/proto/radhical/v1/datasets.ts";
 import { SegmentationMode, SubmitRequest } from "../../services/lib/proto/radhical/v1/segmentation.ts";
@@ -54,6 +55,8 @@ export const cascade: Benchmark = {
         mode: SegmentationMode.SEGMENTATION_MODE_CASCADE,
         tile: TILE_PX,
         maxHolePx: round,
+        openingPx: DEFAULT_CLEANING.openingPx,
+        minNucleusPx: DEFAULT_CLEANING.minNucleusPx,
         imageMpp: 0,
       },
     });

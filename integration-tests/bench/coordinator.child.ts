@@ -3,6 +3,7 @@
  * and job state are the real ones on a real folder; the tiles' outputs are a listing that is made up, and nobody takes the messages.
  * Arguments: the store's folder, the number of tiles.
  */
+import { DEFAULT_CLEANING } from "../../services/lib/method/cleaning.ts";
 import { openFolderStore } from "../../services/lib/objects/folder-store.ts";
 import type { ObjectStore } from "../../services/lib/objects/object-store.ts";
 import { JobState } from "../../services/lib/proto/radhical/v1/jobs.ts";
@@ -83,7 +84,7 @@ const request = {
     thresholds: levels.map((level) => ({ level, lower: 0.1, upper: level > 1 ? 0.9 : undefined, final: undefined })),
     mode: SegmentationMode.SEGMENTATION_MODE_CASCADE,
     tile: 0,
-    maxHolePx: 150,
+    ...DEFAULT_CLEANING,
     imageMpp: 0,
   },
 };

@@ -7,6 +7,7 @@ import { levelModels } from "../../services/cli/run-steps.ts";
 import type { Services } from "../../services/cli/services.ts";
 import { importFile } from "../../services/cli/transfer.ts";
 import { encodePng } from "../../services/lib/images/encode-png.ts";
+import { DEFAULT_CLEANING } from "../../services/lib/method/cleaning.ts";
 import type { ObjectStore } from "../../services/lib/objects/object-store.ts";
 import { ImportPurpose } from "../../services/lib/proto/radhical/v1/datasets.ts";
 import type { LevelModel } from "../../services/lib/proto/radhical/v1/inference.ts";
@@ -76,7 +77,7 @@ async function segmentOnce(
   for await (const { key } of store.list("segmentations/")) before.add(key);
   const thresholds = REDUCTIONS.map((_, i) => ({ level: i + 1, lower: 0, upper: undefined, final: undefined }));
   const mode = SegmentationMode.SEGMENTATION_MODE_CASCADE;
-  const cascade = { models, thresholds, mode, tile, maxHolePx, imageMpp: 0 };
+  const cascade = { models, thresholds, mode, tile, ...DEFAULT_CLEANING, maxHolePx, imageMpp: 0 };
   const startedMs = performance.now();
   const { job } = await services.segmentation.submit({ requestId: `bench ${maxHolePx}`, imageIds: [imageId], cascade });
   if (!job) throw new Error("The service answered without a job");

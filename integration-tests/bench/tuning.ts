@@ -1,5 +1,6 @@
 /** @file Tuning as a run does it, on ten validation images of 512 x 512 pixels: METHOD.md 6 allows it three minutes. */
 
+import { DEFAULT_CLEANING } from "../../services/lib/method/cleaning.ts";
 import type { RgbImage } from "../../services/lib/method/image.ts";
 import { reduceImage } from "../../services/lib/method/levels.ts";
 import { findNuclei } from "../../services/lib/method/nuclei.ts";
@@ -19,7 +20,7 @@ export const tuning: Benchmark = {
   onlyByName: true,
   open: async () => {
     const images = Array.from({ length: IMAGES }, (_, i) => validationImage(i + 1));
-    const settings = { reductions: REDUCTIONS, annotation: "complete", maxHolePx: 150, withoutUpper: [] } as const;
+    const settings = { reductions: REDUCTIONS, annotation: "complete", ...DEFAULT_CLEANING, withoutUpper: [] } as const;
     return {
       round: async () => ({
         tuning: await timed(IMAGES, () =>

@@ -71,6 +71,9 @@ program
   .option("--iterations <n>", "training steps per level (default 16000)")
   .option("--stain-jitter <n>", "how far stains vary in training, 0 to 1 (default 0.2)")
   .option("--averaged-steps <n>", "last steps whose weights are averaged (default 0: none)")
+  .option("--max-hole <px>", "holes of at most this many level-1 pixels are filled (default 150)")
+  .option("--opening <px>", "spurs and bridges up to twice so many level-1 pixels wide are cut off (default 1)")
+  .option("--min-nucleus <px>", "what has fewer level-1 pixels is no nucleus (default 60: a disc of 2.2 um at 40x)")
   .option(
     "--coarse-networks <size>",
     "networks of the levels above 1: full, or half the channels for a cascade that takes less time (default full)",

@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { DEFAULT_CLEANING } from "../lib/method/cleaning.ts";
 import { Model } from "../lib/proto/radhical/v1/training.ts";
 import type { LevelThresholds, TradeoffPoint } from "../lib/proto/radhical/v1/tuning.ts";
 import { sha256, shortId } from "../lib/service/content-id.ts";
@@ -43,7 +44,7 @@ async function modelsOf(t: TestContext, folds: readonly number[]): Promise<strin
       await writeWhole(join(folder, `fold-${fold}`, `level-${level}.onnx`), networkOf(fold, level));
       await writeWhole(join(folder, `fold-${fold}`, `level-${level}.json`), `{"level":${level}}`);
     }
-    await saveThresholds(folder, fold, TUNING, modelsOfFold(fold, [1, 2]), 150);
+    await saveThresholds(folder, fold, TUNING, modelsOfFold(fold, [1, 2]), DEFAULT_CLEANING);
   }
   return folder;
 }
@@ -70,7 +71,7 @@ test("what a run saved is read back, for every level that a cascade can end at",
     models: modelsOfFold(1, [1, 2]).map(({ modelId }) => modelId),
     endingAt: [storedThresholds(LEVELS, 2), storedThresholds(LEVELS.slice(1), 2)],
     dense: storedThresholds(LEVELS.slice(0, 1), 2),
-    maxHolePx: 150,
+    ...DEFAULT_CLEANING,
   });
 });
 
@@ -106,6 +107,15 @@ test("a manifest that is missing is named", async (t) => {
   await assert.rejects(readModelFolder(folder), { reason: "FILE_UNREADABLE", message: /level-2\.json"/ });
 });
 
+test("thresholds of a run that cut off and dropped nothing go on so", async (t) => {
+  const folder = await modelsOf(t, [1]);
+  const path = join(folder, "fold-1", "thresholds.json");
+  const { openingPx: _, minNucleusPx: __, ...older } = JSON.parse(await readFile(path, "utf8"));
+  await writeFile(path, JSON.stringify(older));
+  const { openingPx, minNucleusPx } = (await readModelFolder(folder)).thresholds;
+  assert.deepEqual([openingPx, minNucleusPx], [0, 0]);
+});
+
 test("thresholds for another number of levels, or that are none, are refused with their file's name", async (t) => {
   const folder = await modelsOf(t, [1]);
   const path = join(folder, "fold-1", "thresholds.json");
@@ -120,9 +130,10 @@ test("thresholds for another number of levels, or that are none, are refused wit
   };
   await refuses("{", /it is not JSON/);
   await refuses(good.replace('"maxHolePx": 150', '"maxHolePx": -1'), /maxHolePx/);
+  await refuses(good.replace('"minNucleusPx": 60', '"minNucleusPx": 0.5'), /minNucleusPx/);
   await refuses(JSON.stringify({ ...JSON.parse(good), endingAt: [] }), /endingAt/);
-  await saveThresholds(folder, 1, TUNING, modelsOfFold(1, [1, 2, 3]), 150);
+  await saveThresholds(folder, 1, TUNING, modelsOfFold(1, [1, 2, 3]), DEFAULT_CLEANING);
   await refuses(await readFile(path, "utf8"), /it is for 3 models and these 2 are not they/);
-  await saveThresholds(folder, 1, TUNING, modelsOfFold(2, [1, 2]), 150);
+  await saveThresholds(folder, 1, TUNING, modelsOfFold(2, [1, 2]), DEFAULT_CLEANING);
   await refuses(await readFile(path, "utf8"), /it is for 2 models and these 2 are not they/);
 });

@@ -3,6 +3,7 @@ import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { invalid } from "../lib/errors.ts";
+import { type Cleaning, MAX_OPENING_PX } from "../lib/method/cleaning.ts";
 import type { ImportModelRequest, Model } from "../lib/proto/radhical/v1/training.ts";
 import type { GetTuningResponse, LevelThresholds, TradeoffPoint } from "../lib/proto/radhical/v1/tuning.ts";
 import { sha256, shortId } from "../lib/service/content-id.ts";
@@ -51,6 +52,9 @@ const ThresholdsFile = z.object({
   /** Level 1 alone, everywhere. */
   dense: StoredThresholds,
   maxHolePx: z.int().min(0),
+  /** Of a run before there was such a thing: nothing is too narrow or too small. */
+  openingPx: z.int().min(0).max(MAX_OPENING_PX).default(0),
+  minNucleusPx: z.int().min(0).default(0),
 });
 export type ThresholdsFile = z.output<typeof ThresholdsFile>;
 
@@ -76,7 +80,7 @@ export async function saveThresholds(
   fold: number,
   tuning: GetTuningResponse,
   models: readonly Model[],
-  maxHolePx: number,
+  cleaning: Cleaning,
 ): Promise<void> {
   const stored = (point: TradeoffPoint | undefined): StoredThresholds =>
     storedThresholds(point?.levels ?? [], models.length);
@@ -84,7 +88,7 @@ export async function saveThresholds(
     models: models.map(({ modelId }) => modelId),
     endingAt: tuning.chosen.map(stored),
     dense: stored(tuning.dense),
-    maxHolePx,
+    ...cleaning,
   };
   await writeWhole(join(foldFolder(folder, fold), "thresholds.json"), `${JSON.stringify(file, undefined, 2)}\n`);
 }

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import pLimit from "p-limit";
 import { invalid } from "../lib/errors.ts";
+import type { Cleaning } from "../lib/method/cleaning.ts";
 import { DEFAULT_COUNTS } from "../lib/method/sampling.ts";
 import { DEFAULT_NETWORK, halved } from "../lib/network/network-description.ts";
 import {
@@ -31,8 +32,6 @@ import type { PairedImage } from "./pair-images.ts";
 import type { Services } from "./services.ts";
 import { importFile, inside, receiveFiles, receiveFolders, removeOthers, writeWhole } from "./transfer.ts";
 
-/** Holes of at most this many level-1 pixels are filled. */
-export const MAX_HOLE_PX = 150;
 const UPLOADS_AT_A_TIME = 4;
 const ANNOTATIONS = { sparse: Annotation.ANNOTATION_SPARSE, complete: Annotation.ANNOTATION_COMPLETE } as const;
 const MASK_KINDS = {
@@ -228,6 +227,13 @@ export async function evaluateValidation(
   });
 }
 
+/** Returns what of a mask is taken for noise. */
+export const cleaningOf = ({ maxHole, opening, minNucleus }: RunOptions): Cleaning => ({
+  maxHolePx: maxHole,
+  openingPx: opening,
+  minNucleusPx: minNucleus,
+});
+
 function wishOf({ maxCompute, minScore }: RunOptions): TuneRequest["wish"] {
   if (maxCompute !== undefined) return { $case: "maxComputeFraction", value: maxCompute };
   return minScore === undefined ? undefined : { $case: "minScore", value: minScore };
@@ -255,7 +261,7 @@ export async function tuneThresholds(
       cohortId,
       splitId,
       fold: options.fold,
-      maxHolePx: MAX_HOLE_PX,
+      ...cleaningOf(options),
       withoutUpper,
       wish: wishOf(options),
     },

@@ -12,10 +12,10 @@ import { type PairedImage, pairImages } from "./pair-images.ts";
 import { buildReport, summary } from "./report.ts";
 import {
   buildDatabases,
+  cleaningOf,
   evaluateValidation,
   extractPatches,
   importImages,
-  MAX_HOLE_PX,
   type StepContext,
   splitCohort,
   trainModels,
@@ -88,7 +88,7 @@ async function runSteps(
   output.step("thresholds");
   const tuning = await tuneThresholds(ctx, { evaluationId, cohortId, splitId, models });
   const levels = options.reductions.length;
-  await saveThresholds(join(options.out, "models"), options.fold, tuning, models, MAX_HOLE_PX);
+  await saveThresholds(join(options.out, "models"), options.fold, tuning, models, cleaningOf(options));
   output.step("test");
   const test = await testModels(ctx, { cohortId, imageIds: fold.reported, models, tuning, names });
   const report = buildReport({ levels, statistics, models, tuning, test, fold, names });

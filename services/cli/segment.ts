@@ -137,6 +137,8 @@ export function planFor(
     mode: MODES[mode],
     tile: tile ?? 0,
     maxHolePx: thresholds.maxHolePx,
+    openingPx: thresholds.openingPx,
+    minNucleusPx: thresholds.minNucleusPx,
     imageMpp: mpp ?? 0,
   };
 }

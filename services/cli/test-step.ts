@@ -11,7 +11,7 @@ import type { Model } from "../lib/proto/radhical/v1/training.ts";
 import { type GetTuningResponse, GradeRequest, type Grades } from "../lib/proto/radhical/v1/tuning.ts";
 import type { CohortNames } from "./cohort-names.ts";
 import { runJob } from "./follow-job.ts";
-import { levelModels, MAX_HOLE_PX, type StepContext } from "./run-steps.ts";
+import { cleaningOf, levelModels, type StepContext } from "./run-steps.ts";
 import { inside, receiveFiles, removeOthers } from "./transfer.ts";
 
 /** A segmentation of the test images with its grades. */
@@ -42,7 +42,7 @@ const SAMPLE_PX = 32;
 export async function testModels(ctx: StepContext, inputs: TestInputs): Promise<TestResults> {
   const { services, options } = ctx;
   const { models, tuning, names } = inputs;
-  const common = { models: levelModels(models), tile: 0, maxHolePx: MAX_HOLE_PX, imageMpp: options.mpp };
+  const common = { models: levelModels(models), tile: 0, ...cleaningOf(options), imageMpp: options.mpp };
   const [chosen] = tuning.chosen;
   const cascade = { ...common, mode: SegmentationMode.SEGMENTATION_MODE_CASCADE, thresholds: chosen?.levels ?? [] };
   const dense = { ...common, mode: SegmentationMode.SEGMENTATION_MODE_DENSE, thresholds: tuning.dense?.levels ?? [] };

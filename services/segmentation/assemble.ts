@@ -1,9 +1,9 @@
-/** @file Makes an image's results from its tiles: probability image, mask with its holes filled, decided-by-level map (METHOD.md 5 and 7). */
+/** @file Makes an image's results from its tiles: probability image, mask without holes and specks, decided-by-level map (METHOD.md 5 and 7). */
 import pLimit from "p-limit";
 import { encodePng } from "../lib/images/encode-png.ts";
 import { computeFraction } from "../lib/method/cascade.ts";
+import { cleanRuns, scaleCleaning } from "../lib/method/cleaning.ts";
 import { findRuns, paintRuns } from "../lib/method/components.ts";
-import { fillRunHoles } from "../lib/method/holes.ts";
 import { objectKey } from "../lib/objects/object-key.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
 import { ImportPurpose } from "../lib/proto/radhical/v1/datasets.ts";
@@ -35,7 +35,7 @@ export const assembleWorker = (ctx: AssembleContext): UnitHandler<AssembleTask> 
     const size = await ctx.images.describe(imageId, ImportPurpose.IMPORT_PURPOSE_IMAGE);
     const join = (planes: ResultPlanes) => joinTiles(ctx.objects, prefix, plan, size, unit.progress, planes);
     const { width, height } = size;
-    const maxHolePx = Math.floor(cascade.maxHolePx / plan.scale ** 2);
+    const cleaning = scaleCleaning(cascade, plan.scale);
     const store = async (kind: string, channels: 1 | 3, data: Uint8Array) => {
       const path = `${imageId}_${kind}.png`;
       const key = objectKey(prefix, "image", path);
@@ -48,9 +48,8 @@ export const assembleWorker = (ctx: AssembleContext): UnitHandler<AssembleTask> 
       const planes = { positive: new Uint8Array(width * height), level: new Uint8Array(width * height) };
       const joined = await join(planes);
       const { positive, level } = planes;
-      const runs = fillRunHoles(findRuns(positive, width, height), width, maxHolePx);
-      // What was set is set again, as filling takes nothing away.
-      const mask = paintRuns(positive, runs, 255);
+      const runs = cleanRuns(findRuns(positive, width, height), width, cleaning);
+      const mask = paintRuns(positive.fill(0), runs, 255);
       return { joined, files: await Promise.all([store("mask", 1, mask), store("level", 1, level)]) };
     };
     const storeProbability = async () => {

@@ -1,6 +1,7 @@
 /** @file Submit: tiles go down the level topics; when an image's tiles are done, they are joined (METHOD.md 7). */
 import { invalid } from "../lib/errors.ts";
 import { tileGrid } from "../lib/method/blocks.ts";
+import { checkCleaning } from "../lib/method/cleaning.ts";
 import { levelOnePx } from "../lib/method/resolution.ts";
 import { objectKey } from "../lib/objects/object-key.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
@@ -30,8 +31,7 @@ export const segmentJobs = (ctx: SubmitContext): JobDefinition<SubmitRequest> =>
     if (imageIds.length === 0) throw invalid("IMAGES_MISSING", "Cannot segment no image; name at least one");
     if (!given) throw invalid("CASCADE_MISSING", "Cannot segment without a cascade");
     const plan = planCascade(given);
-    if (given.maxHolePx < 0)
-      throw invalid("CASCADE_INVALID", `Cannot fill holes of at most ${given.maxHolePx} pixels: give 0 or more`);
+    checkCleaning(given, "CASCADE_INVALID");
     for (const { modelId } of plan.levels) await readDocument(ctx.objects, MODEL, modelId);
     const cascade = { ...given, tile: plan.tile };
     const images: PlannedImage[] = [];

@@ -1,5 +1,6 @@
 /** @file Tune: thresholds from the full maps of validation images (METHOD.md 6). One unit. */
 import { invalid } from "../lib/errors.ts";
+import { checkCleaning } from "../lib/method/cleaning.ts";
 import { checkValidationOnly } from "../lib/method/folds.ts";
 import { objectKey } from "../lib/objects/object-key.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
@@ -55,20 +56,20 @@ export const tuneJobs = (ctx: TuneContext): JobDefinition<TuneRequest> => ({
   kind: "tune",
   unit: "%",
   codec: TuneRequest,
-  plan: async ({ evaluationId, cohortId, splitId, fold, maxHolePx, withoutUpper, wish }) => {
+  plan: async ({ evaluationId, cohortId, splitId, fold, maxHolePx, openingPx, minNucleusPx, withoutUpper, wish }) => {
     const evaluation = await readDocument(ctx.objects, EVALUATION, evaluationId);
     const cohort = await readDocument(ctx.objects, COHORT, cohortId);
     const { folds } = await readDocument(ctx.objects, SPLIT, splitId);
     const own = folds.find((candidate) => candidate.fold === fold);
     if (!own) throw invalid("FOLD_UNKNOWN", `Cannot tune fold ${fold}: the split has folds 1 to ${folds.length}`);
-    if (maxHolePx < 0)
-      throw invalid("TUNING_INVALID", `Cannot fill holes of at most ${maxHolePx} pixels: give 0 or more`);
+    const cleaning = { maxHolePx, openingPx, minNucleusPx };
+    checkCleaning(cleaning, "TUNING_INVALID");
     if (wish && !(wish.value > 0)) throw invalid("TUNING_INVALID", `Cannot tune for "${wish.value}": give more than 0`);
     checkValidationOnly(evaluation.imageIds, own);
     await checkModels(ctx, evaluation, own, splitId);
     const { annotation, maskKind } = cohort;
     const members = membersOf(cohort, evaluation.imageIds);
-    const task = { evaluation, members, annotation, maskKind, maxHolePx, withoutUpper, wish, ...EFFORT };
+    const task = { evaluation, members, annotation, maskKind, ...cleaning, withoutUpper, wish, ...EFFORT };
     const id = contentId("tuning", encode(TuneTask, task));
     const outputKey = objectKey("tuning-records", id);
     return {

@@ -112,7 +112,11 @@ test("tile by tile it decides as on the whole image, for any end level", () => {
       });
       const threshold = () => (random.int(4) === 0 ? undefined : random.next());
       const thresholds = reductions.map(() => ({ lower: random.next() / 2, upper: threshold(), final: random.next() }));
-      const whole = simulate({ width, height, maps }, reductions, thresholds, endsAt, 0);
+      const whole = simulate({ width, height, maps }, reductions, thresholds, endsAt, {
+        maxHolePx: 0,
+        openingPx: 0,
+        minNucleusPx: 0,
+      });
       const finest = reductions[endsAt - 1]!;
       const pixels = levelSize(width, finest) * levelSize(height, finest);
       assert.equal(whole.computeFraction, computeFraction(whole.counts, pixels));

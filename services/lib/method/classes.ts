@@ -1,7 +1,7 @@
 /** @file METHOD.md 1: what each pixel is a candidate for: annotated, ring, background; nucleus, mixed, none. */
 
 import { type BitPlane, complement, countInRect, difference, emptyPlane, packPlane, setPixel } from "./bit-plane.ts";
-import { dropSmall, fillEnclosed } from "./holes.ts";
+import { dropSmall, fillEnclosed } from "./cleaning.ts";
 import type { Annotation, LabelPlane, RgbImage } from "./image.ts";
 import { anyInBlocks, anyWithin } from "./neighbourhood.ts";
 

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { packPlane, unpackPlane } from "./bit-plane.ts";
+import { cleanMask, dropSmall, fillEnclosed, fillHoles } from "./cleaning.ts";
 import { type Connectivity, findComponents, labelComponents } from "./components.ts";
-import { dropSmall, fillEnclosed, fillHoles } from "./holes.ts";
 import { anyWithin } from "./neighbourhood.ts";
 
 /** Flood fill from every pixel in row-major order: label 1, 2, … per component. */
@@ -137,6 +137,36 @@ test("drops components of fewer pixels than asked", () => {
       const expected = mask.map((value, i) => (value === 1 && areaOf(labels, labels[i]!) >= minPx ? 1 : 0));
       assert.deepEqual(dropSmall(mask, width, height, minPx, 8), expected);
     }),
+  );
+});
+
+/** The pixels of the image in a square about one of them. */
+const squareAround = (x: number, y: number, reach: number, width: number, height: number): number[] => {
+  const pixels: number[] = [];
+  for (let j = Math.max(0, y - reach); j <= Math.min(height - 1, y + reach); j++) {
+    for (let i = Math.max(0, x - reach); i <= Math.min(width - 1, x + reach); i++) pixels.push(j * width + i);
+  }
+  return pixels;
+};
+
+test("cleans by filling holes first, then opening, then dropping what is still too small", () => {
+  fc.assert(
+    fc.property(
+      masks,
+      fc.integer({ min: 0, max: 6 }),
+      fc.integer({ min: 0, max: 2 }),
+      fc.integer({ min: 0, max: 9 }),
+      ({ mask, width, height }, maxHolePx, openingPx, minNucleusPx) => {
+        const filled = fillHoles(mask, width, height, maxHolePx);
+        const around = (i: number): number[] =>
+          squareAround(i % width, Math.floor(i / width), openingPx, width, height);
+        const fits = filled.map((_, i) => (around(i).every((at) => filled[at] === 1) ? 1 : 0));
+        const opened = fits.map((_, i) => (around(i).some((at) => fits[at] === 1) ? 1 : 0));
+        const expected = dropSmall(opened, width, height, minNucleusPx, 8);
+        assert.deepEqual(cleanMask(mask, width, height, { maxHolePx, openingPx, minNucleusPx }), expected);
+      },
+    ),
+    { numRuns: 300 },
   );
 });
 

@@ -1,5 +1,6 @@
 /** @file METHOD.md 6: the score of thresholds on the validation images. */
 import type { CascadeThresholds, LevelThresholds } from "./cascade.ts";
+import type { Cleaning } from "./cleaning.ts";
 import { componentsOf } from "./components.ts";
 import { gradePrediction, poolGrades } from "./grading.ts";
 import type { Annotation } from "./image.ts";
@@ -13,10 +14,9 @@ export interface ValidationImage extends MappedImage {
 }
 
 /** What the score depends on besides thresholds. */
-export interface ScoreSettings {
+export interface ScoreSettings extends Cleaning {
   readonly reductions: readonly number[];
   readonly annotation: Annotation;
-  readonly maxHolePx: number;
 }
 
 /** Scores thresholds, each set once. */
@@ -29,10 +29,11 @@ export interface Evaluator {
 /** Returns an evaluator over validation images. `breathe` is awaited after every image, so that a caller can do other work, or throw. */
 export const createEvaluator = (
   images: readonly ValidationImage[],
-  { reductions, annotation, maxHolePx }: ScoreSettings,
+  settings: ScoreSettings,
   breathe: () => void | Promise<void>,
 ): Evaluator => {
-  const simulators = images.map((image) => createSimulator(image, reductions, maxHolePx));
+  const { reductions, annotation } = settings;
+  const simulators = images.map((image) => createSimulator(image, reductions, settings));
   const points = new Map<number, Map<string, TradeoffPoint>>(reductions.map((_, i) => [i + 1, new Map()]));
 
   const evaluate = async (thresholds: CascadeThresholds, endsAt: number): Promise<TradeoffPoint> => {

@@ -14,8 +14,8 @@ import {
   openState,
   REJECTED,
 } from "./cascade.ts";
+import { type Cleaning, cleanRuns } from "./cleaning.ts";
 import { findRuns, planeOf, type Runs } from "./components.ts";
-import { fillRunHoles } from "./holes.ts";
 import { levelSize } from "./levels.ts";
 import { composeParents, type ParentTables, parentTables } from "./parents.ts";
 
@@ -30,7 +30,7 @@ export interface MappedImage {
 
 /** What the cascade gives on an image. */
 export interface SimulatedCascade {
-  /** Level-1 pixels of nuclei, holes filled. */
+  /** Level-1 pixels of nuclei, holes filled and specks dropped. */
   readonly runs: Runs;
   /** From the coarsest level to the one it ends at. */
   readonly counts: readonly LevelCounts[];
@@ -48,9 +48,9 @@ export const simulate = (
   reductions: readonly number[],
   thresholds: CascadeThresholds,
   endsAt: number,
-  maxHolePx: number,
+  cleaning: Cleaning,
 ): Omit<SimulatedCascade, "runs"> & { readonly mask: Uint8Array } => {
-  const { runs, ...rest } = createSimulator(image, reductions, maxHolePx).run(thresholds, endsAt);
+  const { runs, ...rest } = createSimulator(image, reductions, cleaning).run(thresholds, endsAt);
   return { mask: planeOf(runs, image.width * image.height), ...rest };
 };
 
@@ -61,8 +61,8 @@ interface Decided {
   readonly counts: readonly LevelCounts[];
 }
 
-/** Returns a simulator of the cascade on an image: the same decisions, parents and hole filling as in the runtime. */
-export const createSimulator = (image: MappedImage, reductions: readonly number[], maxHolePx: number): Simulator => {
+/** Returns a simulator of the cascade on an image: the same decisions, parents and cleaning as in the runtime. */
+export const createSimulator = (image: MappedImage, reductions: readonly number[], cleaning: Cleaning): Simulator => {
   const { width, height, maps } = image;
   const sizes = reductions.map((n) => ({ width: levelSize(width, n), height: levelSize(height, n) }));
   const coarsest = reductions.length;
@@ -105,7 +105,7 @@ export const createSimulator = (image: MappedImage, reductions: readonly number[
     const counts = [...(before?.counts ?? []), end.counts];
     const mask = endsAt === 1 ? end.mask : expandCodes(end.mask, size.width, toEnd[endsAt - 2]!);
     return {
-      runs: fillRunHoles(findRuns(mask, width, height), width, maxHolePx),
+      runs: cleanRuns(findRuns(mask, width, height), width, cleaning),
       counts,
       computeFraction: computeFraction(counts, pixels),
     };

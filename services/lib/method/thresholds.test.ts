@@ -13,10 +13,11 @@ import { choosePoint, frontOf, type TradeoffPoint, thinFront } from "./tradeoff.
 
 const REDUCTIONS = [1, 2, 4];
 const images = [1, 2].map((seed) => makeMappedImage(90, 75, REDUCTIONS, seed));
+const CLEANING = { maxHolePx: 20, openingPx: 1, minNucleusPx: 12 };
 const settings: TuningSettings = {
   reductions: REDUCTIONS,
   annotation: "complete",
-  maxHolePx: 20,
+  ...CLEANING,
   withoutUpper: [],
   prices: 20,
   randomPoints: 30,
@@ -26,7 +27,7 @@ const tuning = await tuneThresholds(images, settings);
 
 test("a simulator that keeps what coarser levels decided gives what a fresh one gives", () => {
   const image = images[0]!;
-  const simulator = createSimulator(image, REDUCTIONS, 20);
+  const simulator = createSimulator(image, REDUCTIONS, CLEANING);
   const sets: readonly CascadeThresholds[] = [
     [{ lower: 0.5 }, { lower: 0.2, upper: 0.9, final: 0.5 }, { lower: 0.1, upper: 0.95, final: 0.4 }],
     [{ lower: 0.6 }, { lower: 0.2, upper: 0.9, final: 0.5 }, { lower: 0.1, upper: 0.95, final: 0.4 }],
@@ -37,7 +38,7 @@ test("a simulator that keeps what coarser levels decided gives what a fresh one 
     for (const endsAt of [1, 2, 3, 1]) {
       const { runs, ...rest } = simulator.run(thresholds, endsAt);
       const simulated = { mask: planeOf(runs, image.width * image.height), ...rest };
-      assert.deepEqual(simulated, simulate(image, REDUCTIONS, thresholds, endsAt, 20));
+      assert.deepEqual(simulated, simulate(image, REDUCTIONS, thresholds, endsAt, CLEANING));
     }
   }
 });
@@ -45,7 +46,7 @@ test("a simulator that keeps what coarser levels decided gives what a fresh one 
 test("every point's score and compute are those of the simulated cascade", () => {
   assert.ok(tuning.tradeoff.length > 10);
   for (const point of [...tuning.chosen, tuning.greedy, ...tuning.tradeoff]) {
-    const runs = images.map((image) => simulate(image, REDUCTIONS, point.thresholds, point.endsAt, 20));
+    const runs = images.map((image) => simulate(image, REDUCTIONS, point.thresholds, point.endsAt, CLEANING));
     const { f, dice } = poolGrades(runs.map(({ mask }, i) => gradeImage(mask, images[i]!.nuclei)));
     assert.deepEqual([point.f, point.score], [f, (f + dice) / 2]);
     const fractions = runs.map(({ computeFraction }) => computeFraction);
@@ -63,7 +64,7 @@ test("the score of sparse annotation is grade F alone", async () => {
 
 test("dense is the best of a grid of 64 at level 1 alone", () => {
   const score = (lower: number) => {
-    const grades = images.map((image) => gradeImage(simulate(image, [1], [{ lower }], 1, 20).mask, image.nuclei));
+    const grades = images.map((image) => gradeImage(simulate(image, [1], [{ lower }], 1, CLEANING).mask, image.nuclei));
     const { f, dice } = poolGrades(grades);
     return (f + dice) / 2;
   };
@@ -131,7 +132,7 @@ test("no value seen is within 1e-6 of a threshold: noise of 2e-7 changes no pixe
         ...image,
         maps: image.maps.map((map) => map.map((value, i) => value + (i % 2 === 0 ? 2e-7 : -2e-7))),
       };
-      const [as, is] = [image, noisy].map((mapped) => simulate(mapped, REDUCTIONS, thresholds, endsAt, 20));
+      const [as, is] = [image, noisy].map((mapped) => simulate(mapped, REDUCTIONS, thresholds, endsAt, CLEANING));
       assert.deepEqual(is, as);
     }
   }
@@ -144,7 +145,7 @@ test("holds the order of the published search: a lower gives up at most .005, op
   assert.equal(thresholds[0]!.upper, undefined);
   const openFrom = (level: number) => thresholds.map((set, i) => (i + 1 >= level ? { lower: 0 } : set));
   const score = (set: CascadeThresholds) => {
-    const masks = images.map((image) => gradeImage(simulate(image, REDUCTIONS, set, 1, 20).mask, image.nuclei));
+    const masks = images.map((image) => gradeImage(simulate(image, REDUCTIONS, set, 1, CLEANING).mask, image.nuclei));
     const { f, dice } = poolGrades(masks);
     return (f + dice) / 2;
   };

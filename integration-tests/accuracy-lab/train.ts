@@ -1,0 +1,100 @@
+/** @file One training of level 1 on some patients; then P2 of every image, of those learnt from too. */
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { evaluateDense } from "../../services/inference/evaluate-region.ts";
+import { openNetwork } from "../../services/inference/loaded-network.ts";
+import { mirroredRegion } from "../../services/lib/method/mirror.ts";
+import { CLASSIFIED_PX, PATCH_SIZE_PX } from "../../services/lib/method/patches.ts";
+import { DEFAULT_COUNTS } from "../../services/lib/method/sampling.ts";
+import { readModel } from "../../services/lib/network/model-contents.ts";
+import { DEFAULT_NETWORK, parseNetwork } from "../../services/lib/network/network-description.ts";
+import { patchGraph } from "../../services/lib/network/patch-graph.ts";
+import { openRuntime, type Runtime } from "../../services/lib/runtime/runtime.ts";
+import { openBatchFeed } from "../../services/training/batch-feed.ts";
+import { classWeights } from "../../services/training/class-weights.ts";
+import { latestLoss } from "../../services/training/curve.ts";
+import { trainNetwork } from "../../services/training/training-run.ts";
+import type { LabImage } from "./cohort.ts";
+import { cutRecords } from "./records.ts";
+
+const Count = z.int().min(0);
+/** What a training may differ from the defaults of `radhical run` in. */
+export const LabSettings = z
+  .object({
+    iterations: z.int().min(1).default(16_000),
+    learningRate: z.number().positive().default(0.002),
+    weightDecay: z.number().min(0).default(0.0002),
+    stainJitter: z.number().min(0).max(1).default(0.2),
+    averagedSteps: Count.default(0),
+    positive: Count.default(DEFAULT_COUNTS.complete.positive),
+    edge: Count.default(DEFAULT_COUNTS.complete.edge),
+    background: Count.default(DEFAULT_COUNTS.complete.background),
+    seed: z.int().default(1),
+    network: z.unknown().default(DEFAULT_NETWORK).transform(parseNetwork),
+  })
+  .strict();
+
+const REPORT_EVERY = 20;
+
+/** Trains on the images of `learn` and writes model, settings and maps into a folder. */
+export async function trainInLab(
+  cohort: readonly LabImage[],
+  learn: readonly string[],
+  settings: z.infer<typeof LabSettings>,
+  folder: string,
+  tell: (line: string) => void,
+): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  const runtime = await openRuntime({ workers: 1, threadsPerWorker: 1, device: "cpu" });
+  try {
+    const learnt = cohort.filter(({ patient }) => learn.includes(patient));
+    const { onnx, loss } = await trainOn(runtime, learnt, settings, tell);
+    await writeFile(join(folder, "level-1.onnx"), onnx);
+    await writeFile(join(folder, "settings.json"), JSON.stringify({ learn, loss, settings }, undefined, 2));
+    const network = openNetwork(readModel(onnx), runtime);
+    for (const { stem, image } of cohort) {
+      const { width, height } = image;
+      const reach = PATCH_SIZE_PX - 1;
+      const surrounded = mirroredRegion(image, -CLASSIFIED_PX, -CLASSIFIED_PX, width + reach, height + reach);
+      const { probabilities } = await evaluateDense(network, surrounded, { x: 0, y: 0, width, height });
+      await writeFile(join(folder, `${stem}.p2`), new Uint8Array(probabilities.slice(2 * width * height).buffer));
+    }
+  } finally {
+    await runtime.close();
+  }
+}
+
+async function trainOn(
+  runtime: Runtime,
+  images: readonly LabImage[],
+  settings: z.infer<typeof LabSettings>,
+  tell: (line: string) => void,
+): Promise<{ readonly onnx: Uint8Array; readonly loss: number | undefined }> {
+  const { seed, network, stainJitter, iterations } = settings;
+  const batchSize = 128;
+  const { bytes, counts, channelMeans } = cutRecords(images, { ...DEFAULT_COUNTS.complete, ...settings }, seed);
+  const source = { records: bytes, classOfLabel: [0, 2], batchSize, seed: String(seed), stainJitter };
+  const feed = openBatchFeed(source, iterations);
+  const context = {
+    runtime,
+    checkpoint: { state: undefined, save: async () => undefined },
+    batch: feed.batch,
+    accuracyOf: async () => 0,
+    signal: new AbortController().signal,
+    report: async (state: { readonly step: number; readonly losses: readonly number[] }, speed: number) => {
+      if (state.step % REPORT_EVERY === 0)
+        tell(`step ${state.step}, loss ${state.losses.at(-1)?.toFixed(3)}, ${speed.toFixed(1)} steps/s`);
+    },
+  };
+  const { weights, state } = await trainNetwork(context, {
+    ...settings,
+    batchSize,
+    optimizer: "adam",
+    rateSchedule: "cosine",
+    initialAccumulator: 0,
+    classWeights: classWeights([BigInt(counts[0]), 0n, BigInt(counts[1])]),
+    channelMeans,
+  }).finally(() => feed.stop());
+  return { onnx: patchGraph(network, weights, channelMeans), loss: latestLoss(state) };
+}

@@ -1,7 +1,7 @@
 /** @file The system on a real broker and a real S3 server, a process per service and per level, where their addresses are set. */
 import assert from "node:assert/strict";
 import { readdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { z } from "zod";
 import { encodePng } from "../services/lib/images/encode-png.ts";
@@ -23,10 +23,13 @@ import { hashesBelow, readRunResult } from "./result-files.fixture.ts";
 import { startServing, TOKEN } from "./serving.fixture.ts";
 import { hashesOf } from "./stores.fixture.ts";
 import { makeTissue, writeTissueCohort } from "./synthetic-tissue.ts";
+import { checkNamesNobody, checkSegmentations, sumOf, traceOf } from "./telemetry-checks.fixture.ts";
+import { type Receiver, startReceiver } from "./telemetry-receiver.fixture.ts";
 
+const LEVELS = [1, 2, 3, 4];
 /** One process per service, but one per level for inference. */
 const PROCESSES = SERVICE_NAMES.flatMap((name) =>
-  name === "inference" ? [1, 2, 3, 4].map((level) => [name, "--level", String(level)]) : [[name]],
+  name === "inference" ? LEVELS.map((level) => [name, "--level", String(level)]) : [[name]],
 );
 
 const names = z.array(z.string());
@@ -51,6 +54,23 @@ async function serveDistributed(t: TestContext, { env }: Deployment) {
   return { env: { ...Object.fromEntries(addresses), RADHICAL_TOKEN: TOKEN }, address: addresses[0]?.[1] ?? "", stop };
 }
 
+/** Each of the two commands is one trace through all processes, and the numbers are those of all processes together. */
+function checkTelemetry(receiver: Receiver, names: readonly string[]): void {
+  const [run, segment] = [traceOf(receiver, "run"), traceOf(receiver, "segment")];
+  checkSegmentations(run, 2, LEVELS);
+  checkSegmentations(segment, 1, LEVELS);
+  for (const service of SERVICE_NAMES) {
+    assert.ok(
+      run.some((span) => span.service === service && span.name === `${service}.job`),
+      `no job of ${service}`,
+    );
+  }
+  assert.equal(sumOf(receiver, "radhical.unit.duration", { kind: "segmentation.assemble", outcome: "done" }), 3);
+  for (const level of LEVELS) assert.ok(sumOf(receiver, "radhical.pixels.computed", { level }) > 0, `level ${level}`);
+  assert.equal(sumOf(receiver, "radhical.queue.dead_letters"), 0);
+  checkNamesNobody(receiver, names);
+}
+
 const servers = serversFromEnvironment();
 if (servers) {
   test("a process per service and per level on Kafka and S3 give the same bytes as one process on a folder", async (t) => {
@@ -61,23 +81,25 @@ if (servers) {
     const { image } = makeTissue({ width: 611, height: 503, seed: 12 });
     await writeFile(large, await encodePng({ ...image, channels: 3 }));
     const deployment = await provisionDeployment(t, servers);
-    const services = await serveDistributed(t, deployment);
+    const receiver = await startReceiver(t);
+    const services = await serveDistributed(t, { ...deployment, env: { ...deployment.env, ...receiver.env } });
     const { address, env } = services;
 
-    const command = async (out: string, elsewhere: readonly string[]): Promise<void> => {
+    const command = async (out: string, elsewhere: readonly string[], telemetry = {}): Promise<void> => {
       const settings = ["--folds", "7", "--reductions", "1,2,4,10", "--iterations", "10"];
-      await radhicalSucceeds(t, [...runArguments(cohort, out, settings), ...elsewhere], { env });
+      const all = { env: { ...env, ...telemetry } };
+      await radhicalSucceeds(t, [...runArguments(cohort, out, settings), ...elsewhere], all);
       const models = join(out, "models");
       const segmented = join(out, "segmented");
       await radhicalSucceeds(
         t,
         ["segment", large, "--models", models, "--out", segmented, "--tile", "500", ...elsewhere],
-        { env },
+        all,
       );
     };
     const [embedded, distributed] = [join(folder, "embedded"), join(folder, "distributed")];
     // Side by side: one computes while the other waits for its broker.
-    await Promise.all([command(embedded, []), command(distributed, ["--address", address])]);
+    await Promise.all([command(embedded, []), command(distributed, ["--address", address], receiver.env)]);
 
     assert.deepEqual((await readdir(distributed)).includes(".radhical"), false, "the command opened an object folder");
     const masks = (out: string) => hashesBelow(join(out, "segmented"), (path) => path.endsWith(".png"));
@@ -96,6 +118,7 @@ if (servers) {
       assert.deepEqual(await hashesOf(remote, [prefix]), expected, prefix);
     }
     await services.stop();
+    checkTelemetry(receiver, [basename(folder), "large.png", "p01_", deployment.bucket.bucket]);
   });
 
   test("a service makes neither topics nor bucket: it ends and says to provision, until that was done", async (t) => {

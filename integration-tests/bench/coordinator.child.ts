@@ -54,6 +54,7 @@ const queue: Queue = {
     handle = options.handle;
     return { failed: new Promise(() => undefined), stop: nothing };
   },
+  backlog: async () => [],
   close: nothing,
 };
 

@@ -106,6 +106,7 @@ async function openBare(deployment: BenchDeployment) {
     requireTopics: nothing,
     publish: async (_topic, messages) => void passed.push(...messages),
     consume: () => Promise.reject(new Error("Nobody consumes")),
+    backlog: async () => [],
     close: nothing,
   };
   const networks = createNetworks(objects, async () => runtime);

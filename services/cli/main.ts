@@ -11,6 +11,7 @@ import { provision } from "./provision.ts";
 import { run } from "./run.ts";
 import { segment } from "./segment.ts";
 import { serve } from "./serve.ts";
+import { traced } from "./traced-command.ts";
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 const write = (line: string): void => void process.stderr.write(`${line}\n`);
@@ -102,7 +103,8 @@ Examples:
     const output = outputFor(given.json === true);
     return reporting(output, async () => {
       checkNoArguments(command.args);
-      await run(parseOptions(RunOptions, given), output, process.env);
+      const options = parseOptions(RunOptions, given);
+      await traced("run", () => run(options, output, process.env));
     });
   });
 
@@ -129,7 +131,10 @@ program
   .helpOption("-h, --help", "show this")
   .action((images, given) => {
     const output = outputFor(given.json === true);
-    return reporting(output, () => segment(parseOptions(SegmentOptions, { ...given, images }), output, process.env));
+    return reporting(output, async () => {
+      const options = parseOptions(SegmentOptions, { ...given, images });
+      await traced("segment", () => segment(options, output, process.env));
+    });
   });
 
 program

@@ -42,6 +42,7 @@ export const buildWorker = (ctx: BuildWorkerContext): UnitHandler<BuildTask> => 
   topics: [DATABASE_TOPIC],
   members: 1,
   codec: BuildTask,
+  place: ({ fold, level }) => ({ fold, level }),
   handle: async (task, unit) => {
     const { fold, level, seed } = task;
     const prefix = objectKey("databases", contentId(encode(BuildTask, task)));

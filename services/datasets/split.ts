@@ -91,6 +91,7 @@ export const listWorker = (ctx: SplitContext): UnitHandler<ListTask> => ({
   topics: [LIST_TOPIC],
   members: 2,
   codec: ListTask,
+  place: ({ fold, level }) => ({ fold: fold?.fold, level }),
   handle: async ({ patchSetId, level, fold, trainKey, testKey }, unit) => {
     const patchSet = await readDocument(ctx.objects, PATCH_SET, patchSetId);
     const { train = [], test = [] } = fold ?? {};

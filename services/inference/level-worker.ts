@@ -15,6 +15,7 @@ import type { UnitContext, UnitHandler } from "../lib/service/jobs/worker.ts";
 import { countsMessage, decodeTileState, encodeTileState, statesFolder } from "../lib/service/tile-state.ts";
 import { levelTopic } from "../lib/service/topics.ts";
 import { levelled } from "./evaluate-region.ts";
+import { countPixels } from "./events.ts";
 import type { Networks } from "./networks.ts";
 import { computeTile, computeTileMaps } from "./tile-maps.ts";
 import type { TilePixels } from "./tile-pixels.ts";
@@ -33,6 +34,7 @@ export const levelWorker = (ctx: LevelWorkerContext, level: number): UnitHandler
   topics: [levelTopic(level)],
   members: ctx.workers,
   codec: LevelTask,
+  place: () => ({ level }),
   handle: async ({ work }, unit) => {
     if (work?.$case === "evaluate") return evaluateTile(ctx, work.value, unit);
     if (work?.$case === "cascade") return cascadeTile(ctx, work.value, unit);
@@ -56,7 +58,9 @@ async function evaluateTile(ctx: LevelWorkerContext, task: EvaluateTask, unit: U
     signal: unit.signal,
     progress: unit.progress,
   };
-  return new Uint8Array((await computeTileMaps(work)).maps.buffer);
+  const { maps } = await computeTileMaps(work);
+  countPixels({ level: level?.level ?? 0, computed: maps.length / 3 });
+  return new Uint8Array(maps.buffer);
 }
 
 const stateKey = ({ prefix, tile }: CascadeTask, level: number): string =>
@@ -141,5 +145,7 @@ async function computeLevel(
     progress: unit.progress,
   };
   const seconds = await computeTile(work, decider.take);
-  return { decided: { ...before, levels: [...before.levels, decider.finish()] }, seconds };
+  const decided = decider.finish();
+  countPixels(decided.counts);
+  return { decided: { ...before, levels: [...before.levels, decided] }, seconds };
 }

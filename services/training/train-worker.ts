@@ -33,6 +33,7 @@ export const trainWorker = (ctx: TrainWorkerContext): UnitHandler<TrainTask> => 
   topics: [TRAIN_TOPIC],
   members: ctx.workers,
   codec: TrainTask,
+  place: ({ fold, level }) => ({ fold, level }),
   handle: async (task, unit) => {
     const { data, settings } = task;
     if (!data?.train || !data.test || !settings)

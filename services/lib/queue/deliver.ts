@@ -2,6 +2,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import pRetry from "p-retry";
 import { DomainError } from "../errors.ts";
+import { failureType, startSpan } from "../telemetry/spans.ts";
+import { inTraceOf } from "../telemetry/trace-context.ts";
+import { countDeadLetter, countRetry } from "./events.ts";
 import {
   type ConsumeOptions,
   DEAD_LETTER_HEADERS,
@@ -61,8 +64,16 @@ type Ending =
  * Returns "done" if the message was committed, by its handler or as a dead letter, and "released" if it has to be
  * delivered again: the consumer stops, the partition is lost, or the dead letter could not be published.
  * Rejects only if `record` or `commit` does; the message has to be delivered again then too.
+ * All of it is done in the trace that the message's headers name.
  */
-export async function deliver(
+export const deliver = (
+  inHand: InHand,
+  options: ConsumeOptions,
+  context: DeliverContext,
+): Promise<"done" | "released"> =>
+  inTraceOf(inHand.message.headers ?? {}, () => deliverInTrace(inHand, options, context));
+
+async function deliverInTrace(
   inHand: InHand,
   options: ConsumeOptions,
   context: DeliverContext,
@@ -104,6 +115,7 @@ async function runHandler(
   let over = false;
   const delivery = deliveryOf(inHand, attempt, () => over);
   const call = async () => {
+    if (calls > 0) countRetry({ topic: inHand.topic, group: options.group });
     calls += 1;
     try {
       await options.handle(delivery);
@@ -164,14 +176,18 @@ async function bury(
     [DEAD_LETTER_HEADERS.topic]: topic,
     [DEAD_LETTER_HEADERS.attempts]: String(attempts),
   };
+  const span = startSpan("dead letter", { kind: "producer", attributes: { "radhical.topic": topic } });
   try {
-    await publish(deadLetterTopic(topic), [{ key: message.key, value: message.value, headers }]);
+    await span.run(() => publish(deadLetterTopic(topic), [{ key: message.key, value: message.value, headers }]));
   } catch (thrown) {
+    span.end(failureType(thrown));
     log?.error({ err: thrown, topic, group: options.group }, "cannot publish dead letter, delivering again");
     await inHand.record(tally.deaths);
     await pause(options.backoffMs ?? DEFAULT_BACKOFF_MS, signal);
     return "released";
   }
+  span.end(failureType(error));
+  countDeadLetter({ topic, group: options.group });
   log?.warn({ err: error, topic, group: options.group, attempts }, "dead letter");
   await inHand.commit();
   return "done";

@@ -4,7 +4,7 @@ import { type AttemptsFolder, openAttemptsFolder } from "./attempts-folder.ts";
 import { type DeliverContext, deliver, pause } from "./deliver.ts";
 import { type Claim, Topic } from "./in-process-topic.ts";
 import type { ConsumeOptions, Consumer, Queue, QueueLog } from "./queue.ts";
-import { checkSizes, closedQueue, unknownTopic, withDeadLetterTopics } from "./rules.ts";
+import { checkSizes, closedQueue, inActiveTrace, placesOf, unknownTopic, withDeadLetterTopics } from "./rules.ts";
 import { watchForStalls } from "./stall-watch.ts";
 
 /** Rest before a message is delivered again whose attempt could not be written. */
@@ -27,7 +27,7 @@ export interface InProcessQueueOptions {
 export async function openInProcessQueue({ folder, stallMs, log }: InProcessQueueOptions): Promise<Queue> {
   const attempts = await openAttemptsFolder(folder);
   const topics = new Map<string, Topic>();
-  const members = new Set<Member>();
+  const members = new Map<Member, ConsumeOptions>();
   let closed = false;
 
   const find = (action: string, name: string): Topic => {
@@ -37,7 +37,7 @@ export async function openInProcessQueue({ folder, stallMs, log }: InProcessQueu
     return topic;
   };
   const wakeAll = () => {
-    for (const member of members) member.wake();
+    for (const member of members.keys()) member.wake();
   };
 
   const queue: Queue = {
@@ -48,7 +48,7 @@ export async function openInProcessQueue({ folder, stallMs, log }: InProcessQueu
       const topic = find("publish to", name);
       checkSizes(name, messages);
       // Copied, so that a caller who reuses a buffer cannot change what is on its way.
-      for (const { key, value, headers } of messages) {
+      for (const { key, value, headers } of inActiveTrace(messages)) {
         topic.publish({ key, value: value.slice(), headers: { ...headers } });
       }
       wakeAll();
@@ -57,7 +57,7 @@ export async function openInProcessQueue({ folder, stallMs, log }: InProcessQueu
       const sources = options.topics.map((name) => ({ name, backlog: find("consume from", name).join(options.group) }));
       const context = { publish: queue.publish, log, stallMs };
       const member = startMember(sources, options, attempts, context, wakeAll);
-      members.add(member);
+      members.set(member, options);
       member.wake();
       const stop = async () => {
         await member.stop();
@@ -65,9 +65,14 @@ export async function openInProcessQueue({ folder, stallMs, log }: InProcessQueu
       };
       return { failed: member.failed, stop } satisfies Consumer;
     },
+    backlog: async () =>
+      placesOf(members.values()).map((place) => ({
+        ...place,
+        messages: topics.get(place.topic)?.backlogOf(place.group) ?? 0,
+      })),
     async close() {
       closed = true;
-      await Promise.all([...members].map((member) => member.stop()));
+      await Promise.all([...members.keys()].map((member) => member.stop()));
       members.clear();
     },
   };

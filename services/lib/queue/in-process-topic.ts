@@ -41,6 +41,12 @@ export class Topic {
     return group;
   }
 
+  /** Returns how many messages a group has not done; undefined if it never joined. */
+  backlogOf(name: string): number | undefined {
+    const group = this.#groups.get(name);
+    return group && this.#base + this.#log.length - group.start - group.done;
+  }
+
   #trim(): void {
     while (this.#log.at(0)?.pending === 0) {
       this.#log.shift();
@@ -59,12 +65,21 @@ class GroupBacklog {
   readonly #ready = new Deque<string>();
   readonly #read: (position: number) => Entry | undefined;
   readonly #trim: () => void;
+  /** Position of the group's first message. */
+  readonly start: number;
   #cursor: number;
+  #done = 0;
 
   constructor(start: number, read: (position: number) => Entry | undefined, trim: () => void) {
+    this.start = start;
     this.#cursor = start;
     this.#read = read;
     this.#trim = trim;
+  }
+
+  /** Messages done so far. */
+  get done(): number {
+    return this.#done;
   }
 
   /** Returns the next message whose key is not in hand, or undefined. */
@@ -77,6 +92,7 @@ class GroupBacklog {
       message: entry.message,
       done: () => {
         queue.shift();
+        this.#done += 1;
         entry.pending -= 1;
         if (entry.pending === 0) this.#trim();
         if (queue.length === 0) this.#queues.delete(key);

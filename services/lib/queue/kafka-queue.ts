@@ -1,10 +1,19 @@
 /** @file The queue port on Kafka, by kafkajs; nothing outside this folder knows it. */
 import { type Kafka, Partitioners, type Producer } from "kafkajs";
+import { fetchBacklog } from "./kafka-backlog.ts";
 import { createKafkaClient, type KafkaAddress, onBrokers } from "./kafka-client.ts";
 import { startKafkaMember } from "./kafka-consumer.ts";
 import { DEFAULT_PREFIX, kafkaNames } from "./kafka-names.ts";
-import type { Consumer, Message, Queue } from "./queue.ts";
-import { checkSizes, closedQueue, topicsMissing, unknownTopic, withDeadLetterTopics } from "./rules.ts";
+import type { ConsumeOptions, Consumer, Message, Queue } from "./queue.ts";
+import {
+  checkSizes,
+  closedQueue,
+  inActiveTrace,
+  placesOf,
+  topicsMissing,
+  unknownTopic,
+  withDeadLetterTopics,
+} from "./rules.ts";
 
 const DEFAULT_SESSION_TIMEOUT_MS = 30_000;
 /** A request's messages for a partition travel as one batch, which has to stay below the broker's 1 MiB. */
@@ -31,7 +40,7 @@ export async function openKafkaQueue(options: KafkaQueueOptions): Promise<Queue>
   const admin = kafka.admin();
   const producing = createSender(kafka);
   const known = new Set<string>();
-  const members = new Set<Consumer>();
+  const members = new Map<Consumer, ConsumeOptions>();
   let closed = false;
 
   const names = kafkaNames(options.prefix ?? DEFAULT_PREFIX);
@@ -68,7 +77,7 @@ export async function openKafkaQueue(options: KafkaQueueOptions): Promise<Queue>
       onBrokers(`publish to topic "${topic}"`, brokers, async () => {
         await requireTopic("publish to", topic);
         checkSizes(topic, messages);
-        for (const part of inRequests(messages)) await producing.send(names.of(topic), part);
+        for (const part of inRequests(inActiveTrace(messages))) await producing.send(names.of(topic), part);
       }),
     consume: (consumeOptions) =>
       onBrokers(`consume as group "${consumeOptions.group}"`, brokers, async () => {
@@ -77,14 +86,16 @@ export async function openKafkaQueue(options: KafkaQueueOptions): Promise<Queue>
         const context = { publish: queue.publish, log, maxBackoffMs: Math.floor(sessionTimeoutMs / 3) };
         const setup = { address: options, admin, names, sessionTimeoutMs, stallMs: options.stallMs, context };
         const member = await startKafkaMember(setup, consumeOptions);
-        members.add(member);
+        members.set(member, consumeOptions);
         const stop = () => member.stop().finally(() => members.delete(member));
         return { failed: member.failed, stop };
       }),
+    backlog: () =>
+      onBrokers("ask how far groups are behind", brokers, () => fetchBacklog(admin, placesOf(members.values()), names)),
     async close() {
       closed = true;
       await onBrokers("close queue", brokers, async () => {
-        await Promise.all([...members].map((member) => member.stop()));
+        await Promise.all([...members.keys()].map((member) => member.stop()));
         await producing.close();
         await admin.disconnect();
       });

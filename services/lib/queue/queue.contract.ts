@@ -16,6 +16,7 @@ import {
 import { MAX_VALUE_BYTES, type Message } from "./queue.ts";
 import { deathContract } from "./queue-deaths.contract.ts";
 import { failureContract } from "./queue-failures.contract.ts";
+import { telemetryContract } from "./queue-telemetry.contract.ts";
 
 /** Registers the whole suite for an adapter. */
 export function queueContract(harness: QueueHarness): void {
@@ -26,6 +27,7 @@ export function queueContract(harness: QueueHarness): void {
     failureContract(harness);
     deathContract(harness);
   });
+  telemetryContract(harness);
 }
 
 const hasReason = (reason: string) => (error: unknown) => error instanceof DomainError && error.reason === reason;

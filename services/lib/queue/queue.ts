@@ -75,6 +75,14 @@ export interface QueueLog {
   error(fields: object, message: string): void;
 }
 
+/** How far a group is behind on a topic. */
+export interface Backlog {
+  readonly topic: string;
+  readonly group: string;
+  /** Messages that are not done, those in hand included. */
+  readonly messages: number;
+}
+
 /** At-least-once delivery by topic, key and group. */
 export interface Queue {
   /**
@@ -87,6 +95,8 @@ export interface Queue {
   publish(topic: string, messages: readonly Message[]): Promise<void>;
   /** Starts a member of the group. A new group starts with what its topics still hold. */
   consume(options: ConsumeOptions): Promise<Consumer>;
+  /** Returns how far the groups that have members here are behind, topic by topic. Throws unavailable (QUEUE_UNAVAILABLE). */
+  backlog(): Promise<readonly Backlog[]>;
   /** Stops all consumers of this queue, then lets go of its connections. */
   close(): Promise<void>;
 }

@@ -1,6 +1,7 @@
-/** @file Rules that both adapters apply before anything is sent. */
+/** @file Rules that both adapters share. */
 import { DomainError, invalid } from "../errors.ts";
-import { deadLetterTopic, MAX_VALUE_BYTES, type Message } from "./queue.ts";
+import { traceHeaders } from "../telemetry/trace-context.ts";
+import { type ConsumeOptions, deadLetterTopic, MAX_VALUE_BYTES, type Message } from "./queue.ts";
 
 /** What the name of every dead-letter topic ends with. */
 export const DEAD_LETTER_SUFFIX = deadLetterTopic("");
@@ -44,4 +45,22 @@ export function checkSizes(topic: string, messages: readonly Message[]): void {
     `Cannot publish message "${large.key}" of ${large.value.byteLength} bytes to topic "${topic}": ` +
       `the limit is ${MAX_VALUE_BYTES}; put the content into the object store and send its key`,
   );
+}
+
+/** Returns the messages with headers that name the active span, if there is one; `deliver` goes on below it. */
+export function inActiveTrace(messages: readonly Message[]): readonly Message[] {
+  const trace = traceHeaders();
+  if (Object.keys(trace).length === 0) return messages;
+  return messages.map((message) => ({ ...message, headers: { ...message.headers, ...trace } }));
+}
+
+type Consuming = Pick<ConsumeOptions, "topics" | "group">;
+
+/** Returns each topic and group of some consumers once. */
+export function placesOf(
+  consumers: Iterable<Consuming>,
+): readonly { readonly topic: string; readonly group: string }[] {
+  const byGroup = new Map<string, Set<string>>();
+  for (const { group, topics } of consumers) byGroup.set(group, new Set([...(byGroup.get(group) ?? []), ...topics]));
+  return [...byGroup].flatMap(([group, topics]) => [...topics].map((topic) => ({ topic, group })));
 }

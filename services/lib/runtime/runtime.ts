@@ -78,7 +78,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
     async session(model, { pinned = false } = {}) {
       checkOpen();
       lastSession += 1;
-      return createSession({ id: lastSession, model, pinned, workers, checkOpen });
+      return createSession({ id: lastSession, model, pinned, provider, workers, checkOpen });
     },
     async close() {
       closing ??= stopAll();

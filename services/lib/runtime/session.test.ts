@@ -24,7 +24,7 @@ test("pinned sessions are spread over the workers, also while none of them runs 
   const [one, two] = [idleWorker(), idleWorker()];
   const workers = [one.worker, two.worker];
   const pin = (id: number) =>
-    createSession({ id, model: new Uint8Array(), pinned: true, workers, checkOpen: () => undefined });
+    createSession({ id, model: new Uint8Array(), pinned: true, provider: "cpu", workers, checkOpen: () => undefined });
   const first = await pin(1);
   await pin(2);
   assert.deepEqual([one.made, two.made], [[1], [2]]);

@@ -1,6 +1,8 @@
 /** @file A model on the runtime's workers: made where it is needed, run where there is least to do. */
 import { DomainError, invalid } from "../errors.ts";
+import { recordRun } from "./events.ts";
 import type { Reply } from "./messages.ts";
+import type { Provider } from "./provider.ts";
 import { checkTensors, detach, type Tensors } from "./tensor.ts";
 import type { WorkerClient } from "./worker-client.ts";
 
@@ -23,6 +25,7 @@ export interface SessionParts {
   readonly id: number;
   readonly model: Uint8Array;
   readonly pinned: boolean;
+  readonly provider: Provider;
   readonly workers: readonly WorkerClient[];
   readonly checkOpen: () => void;
 }
@@ -42,7 +45,8 @@ function leastPinned(workers: readonly WorkerClient[]): readonly WorkerClient[] 
 }
 
 /** Returns a session after its model was read on one worker. Throws invalidArgument MODEL_UNREADABLE. */
-export async function createSession({ id, model, pinned, workers, checkOpen }: SessionParts): Promise<Session> {
+export async function createSession(parts: SessionParts): Promise<Session> {
+  const { id, model, pinned, provider, workers, checkOpen } = parts;
   const kept = model.slice(); // the caller may reuse its bytes while another worker still has to read them
   const loading = new Map<WorkerClient, Promise<unknown>>();
   let releasing: Promise<void> | undefined;
@@ -78,6 +82,7 @@ export async function createSession({ id, model, pinned, workers, checkOpen }: S
       const ran = worker.request({ kind: "run", session: id, feeds: tensors, outputs }, transfers);
       // both are awaited at once: if the model cannot be loaded the run fails too, and neither failure goes unseen
       const [, result] = await Promise.all([loaded, ran]);
+      recordRun(provider, result.seconds);
       return result;
     },
     async release() {

@@ -11,6 +11,7 @@ import {
 } from "nice-grpc";
 import { errorDetailsClientMiddleware } from "nice-grpc-error-details";
 import { fromGrpc } from "./grpc-errors.ts";
+import { tracedCalls } from "./observed-calls.ts";
 import { GRPC_LIMITS } from "./server.ts";
 
 export interface Connection {
@@ -32,6 +33,6 @@ const withToken = (token: string | undefined) =>
 /** Returns a connection to an endpoint that answers all services by gRPC path. It connects on the first call. */
 export function connect(address: string, token: string | undefined): Connection {
   const channel: Channel = createChannel(address, undefined, GRPC_LIMITS);
-  const factory = createClientFactory().use(errorDetailsClientMiddleware).use(withToken(token));
+  const factory = createClientFactory().use(errorDetailsClientMiddleware).use(tracedCalls).use(withToken(token));
   return { client: (definition) => factory.create(definition, channel), close: () => channel.close() };
 }

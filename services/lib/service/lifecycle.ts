@@ -63,7 +63,14 @@ export async function runUntilSignal(parts: readonly Part[], log: Logger, graceM
   timer.unref();
   await stopAll(parts, log);
   clearTimeout(timer);
-  // kafkajs leaves a connection open that came to be while it was told to disconnect, as after the death of a broker.
+  endSoon(log);
+}
+
+/**
+ * Ends the process soon even if something that was stopped still holds it. kafkajs leaves a connection open that came to be while it was
+ * told to disconnect, as after the death of a broker; an export to a collector that does not answer goes on for as long as its timeout.
+ */
+export function endSoon(log: Logger): void {
   setTimeout(() => {
     log.warn({ resources: process.getActiveResourcesInfo() }, "ended although something was left behind");
     process.exit();

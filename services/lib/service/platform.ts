@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { openFolderStore } from "../objects/folder-store.ts";
 import type { ObjectStore } from "../objects/object-store.ts";
 import { openS3Store } from "../objects/s3-store.ts";
+import { observeBacklog } from "../queue/events.ts";
 import { openInProcessQueue } from "../queue/in-process-queue.ts";
 import { openKafkaQueue } from "../queue/kafka-queue.ts";
 import type { Queue } from "../queue/queue.ts";
@@ -48,6 +49,7 @@ export async function openPlatform(config: ServiceConfig, log: Logger, resumesJo
     await objects.close();
     throw error;
   });
+  const unobserve = observeBacklog(queue);
   const workers = config.runtime.workers ?? availableParallelism();
   let runtime: Promise<Runtime> | undefined;
   return {
@@ -70,6 +72,7 @@ export async function openPlatform(config: ServiceConfig, log: Logger, resumesJo
       return runtime;
     },
     stop: async () => {
+      unobserve();
       // The store is closed whatever the others do: a folder would stay locked.
       try {
         await queue.close();

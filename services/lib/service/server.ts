@@ -8,6 +8,7 @@ import { DomainError } from "../errors.ts";
 import { domainErrors } from "./grpc-errors.ts";
 import type { Part } from "./lifecycle.ts";
 import type { Logger } from "./log.ts";
+import { observedAnswers } from "./observed-calls.ts";
 
 /** Both sides set the same limits: grpc-js's session memory default ends busy connections with RESOURCE_EXHAUSTED. */
 export const GRPC_LIMITS = {
@@ -44,7 +45,10 @@ const bearerToken = (token: string) =>
 
 /** Returns a server that listens. Throws LISTEN_FAILED naming the address. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const base = createServer(GRPC_LIMITS).use(errorDetailsServerMiddleware).use(domainErrors(options.log));
+  const base = createServer(GRPC_LIMITS)
+    .use(errorDetailsServerMiddleware)
+    .use(observedAnswers)
+    .use(domainErrors(options.log));
   const server = options.token === undefined ? base : base.use(bearerToken(options.token));
   const health = HealthState();
   server.add(HealthDefinition, HealthServiceImpl(health));

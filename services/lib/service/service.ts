@@ -5,11 +5,12 @@ import { DomainError } from "../errors.ts";
 import { JobsServiceDefinition } from "../proto/radhical/v1/jobs.ts";
 import { readConfig, type ServiceConfig } from "./config.ts";
 import { jobsRpc } from "./jobs/jobs-rpc.ts";
-import { firstFailure, type Part, runUntilSignal, stopAll } from "./lifecycle.ts";
+import { endSoon, firstFailure, type Part, runUntilSignal, stopAll } from "./lifecycle.ts";
 import { createLogger, type Logger } from "./log.ts";
 import { openPlatform, type Platform } from "./platform.ts";
 import { type RunningServer, startServer } from "./server.ts";
 import { SERVICE_NAMES, type ServiceName } from "./service-names.ts";
+import { startTelemetry } from "./telemetry.ts";
 
 /** The services that run networks. */
 const COMPUTING: readonly ServiceName[] = ["training", "inference"];
@@ -118,8 +119,13 @@ export async function runServices(
   try {
     const config = readConfig(process.env);
     const log = createLogger(name, config.logLevel);
-    const services = await startServices(definitions, config, log, options);
-    await runUntilSignal([services], log, config.graceMs);
+    const telemetry = await startTelemetry(name, log);
+    const services = await startServices(definitions, config, log, options).catch(async (error: unknown) => {
+      await telemetry.stop();
+      endSoon(log);
+      throw error;
+    });
+    await runUntilSignal([telemetry, services], log, config.graceMs);
   } catch (error) {
     if (!(error instanceof DomainError)) throw error;
     createLogger(name, "error").error({ reason: error.reason }, error.message);

@@ -5,6 +5,8 @@ import { DeadLetter, Job, JobState } from "../../proto/radhical/v1/jobs.ts";
 import { type PlannedUnit, UnitEvent } from "../../proto/radhical/v1/work.ts";
 import { type Delivery, deadLetterTopic, type Queue } from "../../queue/queue.ts";
 import { checkSizes } from "../../queue/rules.ts";
+import { inSpan } from "../../telemetry/spans.ts";
+import { activeTraceparent, inTrace } from "../../telemetry/trace-context.ts";
 import { isId, sha256 } from "../content-id.ts";
 import { encode } from "../documents.ts";
 import type { Part } from "../lifecycle.ts";
@@ -76,13 +78,14 @@ export async function startCoordinator(ctx: CoordinatorContext, options: Coordin
       delivery.topic === events ? followed.onEvent(readEvent(delivery), delivery.progress) : onDeadLetter(delivery),
   });
 
-  const start = async (id: string): Promise<void> => {
-    await followed.publishOpen(id);
-    await ctx.queue.publish(events, [checkEvent(id)]);
-  };
+  const start = ({ id, traceparent }: Job): Promise<void> =>
+    inTrace(traceparent, async () => {
+      await followed.publishOpen(id);
+      await ctx.queue.publish(events, [checkEvent(id)]);
+    });
   try {
     if (ctx.resumesJobs ?? true) {
-      for await (const { job } of listJobs(ctx.objects, service)) if (!isTerminal(job)) await start(job.id);
+      for await (const { job } of listJobs(ctx.objects, service)) if (!isTerminal(job)) await start(job);
     }
   } catch (error) {
     await consumer.stop();
@@ -104,13 +107,13 @@ export async function startCoordinator(ctx: CoordinatorContext, options: Coordin
       if (known) {
         // Its units may not have been published: whoever submitted it may have died, or the queue was away.
         const isWaiting = known.state === JobState.JOB_STATE_QUEUED || !followed.isFollowing(known.id);
-        if (isWaiting && !isTerminal(known)) await start(known.id);
+        if (isWaiting && !isTerminal(known)) await start(known);
         return known;
       }
-      const { resultId, units } = await definition.plan(request);
+      const { resultId, units } = await inSpan(`${service}.plan`, {}, () => definition.plan(request));
       const job = newJob(service, definition, request.requestId, bytes, resultId, submittedBy);
       const created = await createJob(ctx.objects, job, { units: publishable(units), request: bytes });
-      if (created) await start(job.id);
+      if (created) await start(job);
       return created?.job ?? (await knownJob(ctx.objects, service, request.requestId, bytes)) ?? job;
     },
   };
@@ -191,5 +194,6 @@ function newJob(
     updatedAt: now,
     softwareVersion: SOFTWARE_VERSION,
     resultId,
+    traceparent: activeTraceparent(),
   });
 }

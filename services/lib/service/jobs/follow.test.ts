@@ -23,6 +23,7 @@ async function follow(t: TestContext, publish: () => void) {
   const objects = await temporaryStore(t);
   const queue: Queue = {
     requireTopics: async () => undefined,
+    backlog: async () => [],
     publish: async () => publish(),
     consume: () => Promise.reject(new Error("nobody consumes")),
     close: async () => undefined,

@@ -4,6 +4,8 @@ import type { ObjectStore } from "../../objects/object-store.ts";
 import { type Job, JobState } from "../../proto/radhical/v1/jobs.ts";
 import { type UnitEvent, UnitEventKind } from "../../proto/radhical/v1/work.ts";
 import type { Queue } from "../../queue/queue.ts";
+import { inSpan } from "../../telemetry/spans.ts";
+import { inTrace } from "../../telemetry/trace-context.ts";
 import type { Logger } from "../log.ts";
 import { findDeadUnits, putDeadUnit } from "./dead-letters.ts";
 import type { FinishableJob } from "./job-definition.ts";
@@ -181,7 +183,7 @@ export class FollowedJobs {
 
   async #holding(job: FollowedJob, work: (job: FollowedJob) => Promise<void>): Promise<void> {
     try {
-      await work(job);
+      await inTrace(job.stored.job.traceparent, () => work(job));
     } catch (error) {
       job.isStale = true;
       throw error;
@@ -258,11 +260,13 @@ export class FollowedJobs {
       return this.#publishAgain(job);
     }
     try {
-      const { kind, resultId } = job.stored.job;
+      const { id, kind, resultId } = job.stored.job;
       const definition = this.#ctx.definitions.find((candidate) => candidate.kind === kind);
       if (!definition)
         throw new DomainError("failedPrecondition", "KIND_UNKNOWN", `Cannot finish a job of kind "${kind}"`);
-      const note = await definition.finish(job.plan.request, resultId, job.plan, job.beat);
+      const note = await inSpan(`${this.#ctx.service}.finish`, { attributes: { "radhical.job.id": id } }, () =>
+        definition.finish(job.plan.request, resultId, job.plan, job.beat),
+      );
       job.detail = "";
       const nothing = job.units.count === 0 ? "There was nothing to do" : "";
       await this.#save(job, { state: JobState.JOB_STATE_SUCCEEDED, note: note ?? nothing });

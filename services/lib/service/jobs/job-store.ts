@@ -6,6 +6,7 @@ import { Job, JobState } from "../../proto/radhical/v1/jobs.ts";
 import type { PlannedUnit } from "../../proto/radhical/v1/work.ts";
 import { contentId, isId } from "../content-id.ts";
 import { encode } from "../documents.ts";
+import { recordJob } from "../events.ts";
 import { openPlan, putPlan, type StoredPlan } from "./plan-store.ts";
 
 /** A job and the ETag it was read with. */
@@ -106,7 +107,11 @@ async function changeJob(
     if (!fields) return stored;
     const job = { ...stored.job, ...fields, updatedAt: new Date() };
     const etag = await objects.put(jobKey(job.service, job.id), encode(Job, job), { ifMatch: stored.etag });
-    if (etag !== undefined) return { job, etag };
+    if (etag !== undefined) {
+      // The conditional put decides whose end it is, so that each job's end is told once.
+      if (isTerminal(job)) recordJob(job, stateWord(job.state));
+      return { job, etag };
+    }
     const found = await findJob(objects, job.service, job.id);
     if (!found) throw new DomainError("dataLoss", "JOB_LOST", `Cannot update job "${job.id}": its state is gone`);
     stored = found;

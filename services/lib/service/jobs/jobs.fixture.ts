@@ -41,6 +41,8 @@ export interface Behaviour {
   readonly finish?: () => Promise<string | undefined>;
   readonly recheckMs?: number;
   readonly coordinators?: number;
+  /** Whether unfinished jobs go on at start; default true. */
+  readonly resumesJobs?: boolean;
   readonly workers?: number;
   /** Opens the queue; by default one in the process. */
   readonly openQueue?: () => Promise<Queue>;
@@ -126,7 +128,7 @@ export async function startWorld(t: TestContext, folder: string, behaviour: Beha
   const queue = await (behaviour.openQueue?.() ?? openInProcessQueue({ folder: join(folder, ".attempts") }));
   const started: number[] = [];
   const finished = { count: 0 };
-  const ctx = { objects, queue, log };
+  const ctx = { objects, queue, log, resumesJobs: behaviour.resumesJobs ?? true };
   const definition = definitionOf(behaviour, finished);
   const store: Part = { name: "store", stop: () => queue.close().then(() => objects.close()) };
   const parts: Part[] = [store];

@@ -4,11 +4,13 @@ import type { ObjectStore } from "../../objects/object-store.ts";
 import { type UnitEvent, UnitEventKind } from "../../proto/radhical/v1/work.ts";
 import type { Delivery, Queue } from "../../queue/queue.ts";
 import type { Codec } from "../documents.ts";
+import type { UnitOutcome } from "../events.ts";
 import { type Part, startTogether } from "../lifecycle.ts";
 import type { Logger } from "../log.ts";
 import { eventsTopic } from "../topics.ts";
 import { cancellable } from "./cancellation.ts";
 import { readMessage, unreadable } from "./read-message.ts";
+import { type Place, tracedUnit } from "./traced-unit.ts";
 import { eventMessage, UNIT_HEADERS } from "./units.ts";
 
 /** Some half a minute: a store or a broker that starts anew must not cost a job its units. */
@@ -30,6 +32,8 @@ export interface UnitHandler<T> {
   /** Consumers in this process, each with one message at a time: on Kafka a long unit would idle a consumer's other slots. */
   readonly members: number;
   readonly codec: Codec<T>;
+  /** Level and fold of a task that has them, for traces and metrics. */
+  readonly place?: (task: T) => Place;
   /** Returns the record to store under the output key, or undefined if another message carries the unit on. */
   readonly handle: (task: T, unit: UnitContext) => Promise<Uint8Array | undefined>;
 }
@@ -50,30 +54,51 @@ async function handleUnit<T>(ctx: WorkerContext, handler: UnitHandler<T>, delive
   const task = readMessage(handler.codec, delivery);
   const outputKey = delivery.headers[UNIT_HEADERS.output];
   if (outputKey === undefined) throw unreadable(delivery, "its headers name no unit");
-  const isDone = async (): Promise<boolean> => (await ctx.objects.head(outputKey)) !== undefined;
-  if (!(await isDone())) {
-    try {
-      const record = await compute(ctx, handler, { task, outputKey }, delivery);
-      if (!record) return;
-      await ctx.objects.put(outputKey, record, { ifAbsent: true });
-    } catch (error) {
-      // Another may have finished the unit, and its job removed what this one was about to read.
-      if (delivery.signal.aborted || !(await isDone().catch(() => false))) throw error;
-    }
-  }
-  await tell(ctx, delivery, { kind: UnitEventKind.UNIT_EVENT_KIND_DONE });
+  await tracedUnit(delivery, handler.place?.(task) ?? {}, async () => {
+    const ending = await finishUnit(ctx, handler, { task, outputKey }, delivery);
+    if (ending === "done" || ending === "skipped")
+      await tell(ctx, delivery, { kind: UnitEventKind.UNIT_EVENT_KIND_DONE });
+    return ending;
+  });
 }
 
-/** Returns the unit's record; undefined if another message carries it on, or nobody wants it any more. */
+interface Unit<T> {
+  readonly task: T;
+  readonly outputKey: string;
+}
+
+/** Sees to it that the unit's output exists, unless another message carries the unit on or nobody wants it any more. */
+async function finishUnit<T>(
+  ctx: WorkerContext,
+  handler: UnitHandler<T>,
+  unit: Unit<T>,
+  delivery: Delivery,
+): Promise<UnitOutcome> {
+  const isDone = async (): Promise<boolean> => (await ctx.objects.head(unit.outputKey)) !== undefined;
+  if (await isDone()) return "skipped";
+  try {
+    const computed = await compute(ctx, handler, unit, delivery);
+    if (!computed) return "cancelled";
+    if (!computed.record) return "passed-on";
+    await ctx.objects.put(unit.outputKey, computed.record, { ifAbsent: true });
+    return "done";
+  } catch (error) {
+    // Another may have finished the unit, and its job removed what this one was about to read.
+    if (delivery.signal.aborted || !(await isDone().catch(() => false))) throw error;
+    return "skipped";
+  }
+}
+
+/** Returns the unit's record, which is undefined if another message carries it on; undefined if nobody wants it any more. */
 function compute<T>(
   ctx: WorkerContext,
   handler: UnitHandler<T>,
-  { task, outputKey }: { readonly task: T; readonly outputKey: string },
+  { task, outputKey }: Unit<T>,
   delivery: Delivery,
-): Promise<Uint8Array | undefined> {
+): Promise<{ readonly record: Uint8Array | undefined } | undefined> {
   const job = { service: delivery.headers[UNIT_HEADERS.service] ?? "", id: delivery.headers[UNIT_HEADERS.job] ?? "" };
-  return cancellable(ctx.objects, job, delivery.signal, (signal) =>
-    handler.handle(task, {
+  return cancellable(ctx.objects, job, delivery.signal, async (signal) => ({
+    record: await handler.handle(task, {
       signal,
       outputKey,
       headers: delivery.headers,
@@ -84,7 +109,7 @@ function compute<T>(
         await tell(ctx, delivery, { kind, amount: BigInt(amount ?? 0), detail: detail ?? "" });
       },
     }),
-  );
+  }));
 }
 
 /** Starts the consumers of a kind of unit; `group` is the service's name, or finer where members subscribe differently. */

@@ -41,6 +41,18 @@ fetch_once() {
   ) 8>"$target.lock"
 }
 
+# debian_mirror RELEASE: prints the mirror of this Debian release that this machine's apt is set to; nothing where there is none. Other
+# vendors may call theirs so too, but have no updates of it.
+debian_mirror() {
+  local uris suite mirror
+  uris=$(apt-get update --print-uris)
+  for suite in "$1-updates" "$1"; do
+    mirror=$(sed -n "s|^'\(.*\)/dists/$suite/InRelease'.*|\1|p" <<<"$uris" | head -n 1)
+    [[ -z $mirror ]] || break
+  done
+  printf '%s' "$mirror"
+}
+
 fill_kafka() {
   cp -- "$kafka_pom" "$1/pom.xml"
   # -C: a jar whose checksum differs is an error, not a warning.

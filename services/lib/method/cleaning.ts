@@ -1,6 +1,7 @@
 /** @file Filling holes of a mask and dropping its specks. On masks each returns a new 0/1 mask of width x height pixels. */
 import { invalid } from "../errors.ts";
-import { complement as complementPlane, packPlane, unpackPlane } from "./bit-plane.ts";
+import { complement as complementPlane } from "./bit-plane.ts";
+import { packRuns, unpackRuns } from "./bit-runs.ts";
 import {
   type Components,
   type Connectivity,
@@ -62,11 +63,10 @@ export const cleanRuns = (runs: Runs, width: number, cleaning: Cleaning): Runs =
 
 /** The pixels that lie in a square of 2 * `reach` + 1 within the runs (opening: erosion, then dilation); beyond the border all is within. */
 const openRuns = (runs: Runs, width: number, reach: number): Runs => {
-  const height = runs.rows.length - 1;
-  if (reach === 0 || runs.starts.length === 0) return runs;
-  const outside = complementPlane(packPlane(planeOf(runs, width * height), width, height));
+  if (reach === 0) return runs;
+  const outside = complementPlane(packRuns(runs, width));
   const eroded = complementPlane(anyWithin(outside, reach, reach));
-  return findRuns(unpackPlane(anyWithin(eroded, reach, reach)), width, height);
+  return unpackRuns(anyWithin(eroded, reach, reach));
 };
 
 /**

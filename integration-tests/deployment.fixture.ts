@@ -10,6 +10,8 @@ export interface Bucket {
   readonly secretKey: string;
   readonly region: string;
   readonly bucket: string;
+  /** PEM of the authority of an https endpoint. */
+  readonly ca?: string;
 }
 
 /** What `radhical provision` has made for a test. */

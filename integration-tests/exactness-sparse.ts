@@ -1,4 +1,4 @@
-/** @file Sparse evaluation against patches (METHOD.md 5), from every layer that it may begin at, on the nuclei of a block. */
+/** @file Sparse evaluation against patches (METHOD.md 5), from rectangles and from one that covers all, on the nuclei of a block. */
 import {
   evaluatePatches,
   evaluateSparse,
@@ -8,8 +8,8 @@ import {
 import { openNetwork } from "../services/inference/loaded-network.ts";
 import type { Rect } from "../services/lib/method/image.ts";
 import { readModel } from "../services/lib/network/model-contents.ts";
-import { neededPlaces } from "../services/lib/network/sparse-places.ts";
-import { sparseStarts } from "../services/lib/network/windowed-layers.ts";
+import { coverOf, wholeCover } from "../services/lib/network/sparse-plan.ts";
+import { gatheringLayer } from "../services/lib/network/windowed-layers.ts";
 import type { Runtime } from "../services/lib/runtime/runtime.ts";
 import { type Comparison, largestDifference } from "./exactness.ts";
 
@@ -36,22 +36,22 @@ export async function checkSparse(runtime: Runtime, subject: SparseSubject): Pro
   const surrounded = await readSurrounded(image, reduction, rect);
   const step = Math.max(1, Math.floor(selected.length / COMPARED_PX));
   const compared = selected.filter((_, i) => i % step === 0);
-  const pixels = rect.width * rect.height;
-  const at = (map: Float32Array): number[] =>
-    [0, 1, 2].flatMap((c) => Array.from(compared, (pixel) => map[c * pixels + pixel] ?? Number.NaN));
-  const expected = at((await evaluatePatches(network, surrounded, rect, { selected: compared })).probabilities);
+  const expected = (await evaluatePatches(network, surrounded, rect, { selected: compared })).probabilities;
+  const { layers } = network;
+  const gathering = gatheringLayer(layers) ?? 0;
+  const { marginPx } = layers[gathering - 1]!;
+  const covers = [coverOf(selected, rect, layers[gathering]!, marginPx), wholeCover(rect, marginPx)];
   let largest = 0;
-  const starts = sparseStarts(network.layers);
-  for (const start of starts) {
-    const needed = neededPlaces(network.layers, start, selected, rect);
-    const region = await evaluateSparse(network, surrounded.slice(), rect, { start, needed, selected });
-    largest = Math.max(largest, largestDifference(at(region.probabilities), expected));
+  for (const cover of covers) {
+    const { probabilities } = await evaluateSparse(network, surrounded.slice(), rect, selected, cover);
+    const atCompared = probabilities.filter((_, i) => (i % selected.length) % step === 0);
+    largest = Math.max(largest, largestDifference(atCompared, expected));
   }
   network.release();
   return {
     check: `sparse = patches, level ${level}`,
     image: name,
-    compared: starts.length * compared.length,
+    compared: covers.length * compared.length,
     largest,
     allowed: TOLERANCE,
   };

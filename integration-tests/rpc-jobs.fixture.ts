@@ -112,6 +112,7 @@ export const smallTraining = (iterations: number): TrainingSettings => ({
   weightDecay: 0.004,
   seed: 1n,
   network: "",
+  coarseNetwork: "",
   stainJitter: 0,
   averagedSteps: 0,
   optimizer: Optimizer.OPTIMIZER_ADAM,

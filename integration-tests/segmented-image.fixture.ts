@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { encodePng } from "../services/lib/images/encode-png.ts";
+import { decidedPixels } from "../services/lib/method/decisions.ts";
 import { openFolderStore } from "../services/lib/objects/folder-store.ts";
 import { decodeTileState } from "../services/lib/service/tile-state.ts";
 import { pngKind, readPixels } from "./result-files.fixture.ts";
@@ -64,7 +65,22 @@ export async function readOnlyTile(out: string): Promise<{ readonly positive: Ui
     const keys: string[] = [];
     for await (const { key } of store.list("segmentations/")) if (key.includes("/results/")) keys.push(key);
     assert.equal(keys.length, 1);
-    return decodeTileState(await store.get(keys[0] ?? "")).state;
+    const tile = decodeTileState(await store.get(keys[0] ?? ""));
+    // A number for each decision: where its probability stands, and whether it is a nucleus.
+    const decisions: { readonly isAccepted: boolean; readonly p2: number }[] = [];
+    const positive: number[] = [];
+    const p2: number[] = [];
+    decidedPixels(
+      tile,
+      (_, isAccepted, probability) => decisions.push({ isAccepted, p2: probability }),
+      ({ plane }) => {
+        for (const number of plane) {
+          positive.push(decisions[number - 1]?.isAccepted === true ? 1 : 0);
+          p2.push(decisions[number - 1]?.p2 ?? 0);
+        }
+      },
+    );
+    return { positive: Uint8Array.from(positive), p2: Float32Array.from(p2) };
   } finally {
     await store.close();
   }

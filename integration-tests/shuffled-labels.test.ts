@@ -43,6 +43,7 @@ const TRAINING = {
   weightDecay: 0.004,
   seed: 1n,
   network: "",
+  coarseNetwork: "",
   stainJitter: 0.1,
   averagedSteps: 40,
   optimizer: Optimizer.OPTIMIZER_ADAGRAD,

@@ -4,7 +4,7 @@
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 state=$(realpath -m -- "${RADHICAL_LOCAL_STATE:-$root/.radhical-local}")
-servers=(kafka minio)
+servers=(kafka minio versitygw)
 
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 die() {
@@ -33,7 +33,7 @@ lock_state() {
 clear_state() {
   local name
   for name in "${servers[@]}"; do rm -rf -- "${state:?}/$name" "$state/$name".{pid,log,command}; done
-  rm -rf -- "$state/.minio" "$state/server.properties" "$state/classes.jsa" "$state/classes.name" "$state/env" "$state/env.partial"
+  rm -rf -- "$state/.minio" "$state/tls" "$state/server.properties" "$state/classes.jsa" "$state/classes.name" "$state/env" "$state/env.partial"
 }
 
 # Removes what `up` made, and the folder; whatever else lies there stays.

@@ -13,6 +13,7 @@ import { importFile } from "../../services/cli/transfer.ts";
 import { levelled } from "../../services/inference/evaluate-region.ts";
 import { openNetwork } from "../../services/inference/loaded-network.ts";
 import { computeTileMaps } from "../../services/inference/tile-maps.ts";
+import { createTilePixels } from "../../services/inference/tile-pixels.ts";
 import { encodePng } from "../../services/lib/images/encode-png.ts";
 import { openImage } from "../../services/lib/images/image-source.ts";
 import { blockSide, tileGrid } from "../../services/lib/method/blocks.ts";
@@ -87,12 +88,14 @@ async function openLoop(file: Uint8Array, levels: readonly ModelFile[]) {
   const networks = levels.map(({ onnx }) => openNetwork(readModel(onnx), runtime));
   const image = levelled(await openImage(file), 1);
   const signal = new AbortController().signal;
-  const common = { image, blockSide: blockSide(REDUCTIONS), open: undefined, isNaive: false, signal };
+  const common = { blockSide: blockSide(REDUCTIONS), open: undefined, isNaive: false, signal };
+  const pixels = createTilePixels();
   const compute = async (): Promise<void> => {
     for (const tile of tileGrid(SIDE_PX, SIDE_PX, TILE_PX)) {
       for (const [i, reduction] of REDUCTIONS.entries()) {
         const progress = async (): Promise<void> => undefined;
-        await computeTileMaps({ ...common, tile, reduction, network: networks[i]!, progress });
+        const read = await pixels.level({ imageId: "bench", image, tile, reductions: REDUCTIONS }, reduction);
+        await computeTileMaps({ ...common, read, tile, reduction, network: networks[i]!, progress });
       }
     }
   };

@@ -1,6 +1,7 @@
 /** @file `npm run bench`: how the parts do on this machine, as ratios first, for rates depend on what else it is doing. Nothing is asserted. */
 import { availableParallelism, cpus } from "node:os";
 import { parseArgs } from "node:util";
+import { area } from "./area.ts";
 import { cascade } from "./cascade.ts";
 import { coordinator } from "./coordinator.ts";
 import { database } from "./database.ts";
@@ -8,6 +9,7 @@ import { dense } from "./dense.ts";
 import { extraction } from "./extraction.ts";
 import { kafka } from "./kafka.ts";
 import { type Benchmark, measure, type Result, type Spread } from "./measure.ts";
+import { memory } from "./memory.ts";
 import { overhead } from "./overhead.ts";
 import { segmentation } from "./segmentation.ts";
 import { sparse } from "./sparse.ts";
@@ -24,6 +26,8 @@ const BENCHMARKS: readonly Benchmark[] = [
   training,
   cascade,
   segmentation,
+  area,
+  memory,
   database,
   tuning,
   coordinator,

@@ -1,5 +1,7 @@
 /** @file Measuring as ratios: what is compared runs in turn, in one process, round after round, and medians count. */
 
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+
 /** One piece of work, timed. */
 export interface Timing {
   readonly amount: number;
@@ -74,6 +76,36 @@ export async function timedCpu(amount: number, work: () => unknown): Promise<Tim
   await work();
   const { user, system } = process.cpuUsage(before);
   return { amount, seconds: (user + system) / 1e6 };
+}
+
+/**
+ * Does `work` and returns the seconds of CPU of the thread that had the most, the main one left aside: with one worker of the runtime that is
+ * it, for as long as networks take more than anything else. Where the system does not tell, 0.
+ */
+export async function busiestThread<T>(
+  work: () => Promise<T>,
+): Promise<{ readonly result: T; readonly seconds: number }> {
+  const before = threadSeconds();
+  const result = await work();
+  const spent = [...threadSeconds()].map(([thread, seconds]) => seconds - (before.get(thread) ?? 0));
+  return { result, seconds: Math.max(0, ...spent) };
+}
+
+/** Seconds of CPU of every thread but the main one, on Linux. */
+function threadSeconds(): ReadonlyMap<string, number> {
+  const tasks = "/proc/self/task";
+  if (!existsSync(tasks)) return new Map();
+  const threads = readdirSync(tasks).filter((thread) => thread !== String(process.pid));
+  const seconds = new Map<string, number>();
+  for (const thread of threads) {
+    try {
+      // "<nanoseconds running> …"
+      seconds.set(thread, Number(readFileSync(`${tasks}/${thread}/schedstat`, "utf8").split(" ")[0]) / 1e9);
+    } catch {
+      // It ended meanwhile.
+    }
+  }
+  return seconds;
 }
 
 /** Returns the middle of some values and their range. The median of an even number is the mean of the middle two. */

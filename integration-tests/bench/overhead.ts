@@ -4,6 +4,7 @@
  */
 import { levelWorker } from "../../services/inference/level-worker.ts";
 import { createNetworks } from "../../services/inference/networks.ts";
+import { createTilePixels } from "../../services/inference/tile-pixels.ts";
 import type { ObjectStore } from "../../services/lib/objects/object-store.ts";
 import { LevelTask } from "../../services/lib/proto/radhical/v1/work.ts";
 import type { Message, Queue } from "../../services/lib/queue/queue.ts";
@@ -108,7 +109,8 @@ async function openBare(deployment: BenchDeployment) {
     close: nothing,
   };
   const networks = createNetworks(objects, async () => runtime);
-  const ctx = { objects, queue, images: createImageStore(objects, 1e9), networks, workers: 1 };
+  const images = createImageStore(objects, 1e9);
+  const ctx = { objects, queue, images, networks, pixels: createTilePixels(), workers: 1 };
   const planned: Message[] = [];
   for await (const { job } of listJobs(deployment.store, SERVICE)) {
     for await (const { topic, key, message } of await readPlan(deployment.store, job))

@@ -70,7 +70,7 @@ async function openGraph(runtime: Runtime, channelBlock: number) {
 
 const byPytorch = async (peer: PytorchPeer, graphOnly: boolean): Promise<Timing> => ({
   amount: STEPS,
-  seconds: await peer.steps(STEPS, graphOnly),
+  seconds: await peer.ask({ steps: STEPS, graph_only: graphOnly }),
 });
 
 export const training: Benchmark = {
@@ -110,10 +110,9 @@ export const training: Benchmark = {
       const { stepsPerSecond } = await trainNetwork({ ...context, ...silent }, SETTINGS);
       return { amount: STEPS, seconds: STEPS / stepsPerSecond };
     };
-    const kinds = peers ? (["typical", "best"] as const) : [];
-    const running = await Promise.all(
-      kinds.map(async (kind) => ({ kind, peer: await startPytorch(kind, THREADS, DEFAULT_NETWORK, BATCH) })),
-    );
+    const { layers, inputScale } = DEFAULT_NETWORK;
+    const settings = { network: layers, batch: BATCH, scale: inputScale };
+    const pytorch = peers ? await startPytorch("train_peer.py", THREADS, settings) : [];
     return {
       round: async () => {
         const timings: Record<string, Timing> = {
@@ -122,14 +121,14 @@ export const training: Benchmark = {
           "portable graph": await timed(STEPS, portable),
           "forward passes": await timed(STEPS, passForward),
         };
-        for (const { kind, peer } of running) {
-          timings[`PyTorch, ${kind}`] = await byPytorch(peer, false);
-          timings[`PyTorch's graph, ${kind}`] = await byPytorch(peer, true);
+        for (const peer of pytorch) {
+          timings[`PyTorch, ${peer.kind}`] = await byPytorch(peer, false);
+          timings[`PyTorch's graph, ${peer.kind}`] = await byPytorch(peer, true);
         }
         return timings;
       },
       close: async () => {
-        for (const { peer } of running) peer.close();
+        for (const peer of pytorch) peer.close();
         await stop();
         await runtime.close();
       },

@@ -75,6 +75,10 @@ program
   .option("--opening <px>", "spurs and bridges up to twice so many level-1 pixels wide are cut off (default 1)")
   .option("--min-nucleus <px>", "what has fewer level-1 pixels is no nucleus (default 60: a disc of 2.2 um at 40x)")
   .option(
+    "--coarse-networks <size>",
+    "networks of the levels above 1: full, or half the channels for a cascade that takes less time (default full)",
+  )
+  .option(
     "--max-compute <n>",
     "the cascade's budget: pixels computed over all levels per pixel of level 1, such as 0.1",
   )
@@ -145,7 +149,8 @@ Settings come from the environment; README.md lists them all:
   RADHICAL_TOKEN    what callers must present; radhical run and segment read the same variable
   RADHICAL_DEVICE   cpu, cuda, webgpu or auto (default auto); what does not work is an error
   RADHICAL_OBJECTS  folder of the objects (default .radhical); S3 instead: S3_ENDPOINT, S3_BUCKET, S3_ACCESS_KEY, S3_SECRET_KEY
-  KAFKA_BROKERS     host:port,... (default: queues in this process)`,
+  KAFKA_BROKERS     host:port,... (default: queues in this process); with KAFKA_TLS=true by TLS, with KAFKA_SASL_MECHANISM logged in
+  KAFKA_CA_FILE, S3_CA_FILE   certificates of the authorities to trust; KAFKA_PASSWORD_FILE, S3_SECRET_KEY_FILE: secrets in files`,
   )
   .action((name, given) => reporting(outputFor(false), () => serve(name, given)));
 
@@ -166,7 +171,8 @@ Settings come from the environment, as for radhical serve:
   KAFKA_PREFIX       before the name of every topic and group (default radhical)
   KAFKA_PARTITIONS   of every topic of work and events: the most workers of a kind (default 12)
   KAFKA_REPLICATION  copies of every partition (default: the brokers')
-  S3_ENDPOINT        with S3_BUCKET, S3_REGION, S3_ACCESS_KEY, S3_SECRET_KEY`,
+  S3_ENDPOINT        with S3_BUCKET, S3_REGION, S3_ACCESS_KEY, S3_SECRET_KEY
+and those of TLS and logins: KAFKA_TLS, KAFKA_CA_FILE, KAFKA_SASL_MECHANISM, KAFKA_USERNAME, KAFKA_PASSWORD, S3_CA_FILE, S3_PATH_STYLE`,
   )
   .action((given) => {
     const output = outputFor(given.json === true);

@@ -4,6 +4,7 @@ import pLimit from "p-limit";
 import { invalid } from "../lib/errors.ts";
 import type { Cleaning } from "../lib/method/cleaning.ts";
 import { DEFAULT_COUNTS } from "../lib/method/sampling.ts";
+import { DEFAULT_NETWORK, halved } from "../lib/network/network-description.ts";
 import {
   Annotation,
   BuildRequest,
@@ -171,7 +172,13 @@ export async function buildDatabases(ctx: StepContext, splitId: string): Promise
 }
 
 /** METHOD.md 4, but for what docs/accuracy.md measured to be better: Adam along a cosine instead of AdaGrad at a fixed rate, less decay. */
-const trainingSettings = ({ iterations, seed, stainJitter, averagedSteps }: RunOptions): TrainingSettings => ({
+const trainingSettings = ({
+  iterations,
+  seed,
+  stainJitter,
+  averagedSteps,
+  coarseNetworks,
+}: RunOptions): TrainingSettings => ({
   iterations,
   batchSize: 128,
   learningRate: 0.002,
@@ -181,6 +188,7 @@ const trainingSettings = ({ iterations, seed, stainJitter, averagedSteps }: RunO
   weightDecay: 0.0002,
   seed: BigInt(seed),
   network: "",
+  coarseNetwork: coarseNetworks === "half" ? JSON.stringify(halved(DEFAULT_NETWORK)) : "",
   stainJitter,
   averagedSteps,
 });

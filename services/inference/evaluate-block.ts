@@ -1,16 +1,20 @@
 /** @file One block of a level, evaluated at its open pixels in the cheapest way (METHOD.md 5, Sparse evaluation). */
+import { evenGrid } from "../lib/method/blocks.ts";
 import type { Rect } from "../lib/method/image.ts";
 import { PATCH_SIZE_PX } from "../lib/method/patches.ts";
 import { cheapestPath, denseCostUs, type EvaluationPath } from "../lib/network/evaluation-path.ts";
-import { type EvaluatedRegion, evaluateDense, evaluatePatches, evaluateSparse } from "./evaluate-region.ts";
+import type { EvaluatedSize } from "../lib/network/sparse-plan.ts";
+import { type EvaluatedPixels, evaluateDense, evaluatePatches, evaluateSparse } from "./evaluate-region.ts";
 import type { LoadedNetwork } from "./loaded-network.ts";
 
-/** Sparse evaluation takes a block in parts of at most this side: it holds 800 gathered values a place, for the default network. */
+/** Sparse evaluation takes a block in parts of at most this side, and parts with more open pixels than this apart again. */
 const MAX_PART_PX = 256;
+/** It holds 800 gathered values a pixel, for the default network: 32 MB. */
+const MAX_SELECTED = 10_000;
 const SURROUNDING_PX = PATCH_SIZE_PX - 1;
 
 export interface BlockWork {
-  /** 1 where a pixel of the block is wanted; undefined: everywhere. */
+  /** 1 where a pixel is wanted, of the block or of a plane that it lies in; undefined: everywhere. */
   readonly open: Uint8Array | undefined;
   /** Every pixel as its own patch, open or not: the reference. */
   readonly isNaive: boolean;
@@ -18,73 +22,97 @@ export interface BlockWork {
   readonly progress?: () => Promise<void>;
 }
 
+/** Returns planar RGB [3, h + 31, w + 31] of a rectangle with what surrounds it; its memory is the caller's. */
+export type ReadPixels = (rect: Rect) => Promise<Uint8Array<ArrayBuffer>>;
+
+/** Takes float32 [3, N], the probabilities of N `pixels` (row-major in `rect`, ascending). */
+export type TakePixels = (rect: Rect, pixels: Int32Array, probabilities: Float32Array) => void;
+
 /** What of a block is open: the pixels (row-major in `rect`, ascending) of a rectangle that just holds them, and how to evaluate them. */
 interface OpenPart {
-  /** In pixels of the block. */
   readonly rect: Rect;
   readonly selected: Int32Array;
   readonly path: EvaluationPath;
 }
 
-/**
- * Returns the probabilities of a block; where pixels are not open they are 0 or right. `surrounded` is planar RGB
- * [3, h + 31, w + 31]. How it is evaluated depends on the block's size and open pixels and on the network alone.
- */
+/** Returns the probabilities of a block; where pixels are not open they are 0. `surrounded` is planar RGB [3, h + 31, w + 31]. */
 export async function evaluateBlock(
   network: LoadedNetwork,
   surrounded: Uint8Array,
-  rect: Rect,
-  { open, isNaive, progress = async () => {} }: BlockWork,
-): Promise<EvaluatedRegion> {
-  if (isNaive) return evaluatePatches(network, surrounded, rect, { progress });
-  if (!open || !network.canBeSparse) return evaluateDense(network, surrounded, rect);
-  const parts = openParts(network, open, rect);
-  const partsUs = parts.reduce((sum, { path }) => sum + path.costUs, 0);
-  if (partsUs >= denseCostUs(network.layers, rect)) return evaluateDense(network, surrounded, rect);
-  const probabilities = new Float32Array(3 * rect.width * rect.height);
-  let seconds = 0;
-  for (const part of parts) {
-    const region = await evaluatePart(network, cutPlanes(surrounded, rect, part.rect, SURROUNDING_PX), part);
-    seconds += region.seconds;
-    await progress();
-    pastePlanes(probabilities, rect, region.probabilities, part.rect);
-  }
+  { width, height }: EvaluatedSize,
+  work: BlockWork,
+): Promise<EvaluatedPixels> {
+  const block = { x: 0, y: 0, width, height };
+  const probabilities = new Float32Array(3 * width * height);
+  const read: ReadPixels = async (rect) => cutPlanes(surrounded, block, rect, SURROUNDING_PX);
+  const seconds = await evaluateOpen(network, read, block, { ...work, width }, (rect, pixels, values) =>
+    scatter(values, pixels, rect, probabilities, block),
+  );
   return { probabilities, seconds };
 }
 
-function evaluatePart(
+/**
+ * Evaluates the open pixels of a block, handing them to `take` part by part; returns the seconds in the network. How they are evaluated
+ * depends on the block's size and open pixels and on the network alone. The block and all rectangles lie in a plane `width` pixels wide.
+ */
+export async function evaluateOpen(
   network: LoadedNetwork,
-  surrounded: Uint8Array,
+  read: ReadPixels,
+  block: Rect,
+  { open, isNaive, width, progress = async () => {} }: BlockWork & { readonly width: number },
+  take: TakePixels,
+): Promise<number> {
+  const parts = open && !isNaive && network.canBeSparse ? openParts(network, open, width, block) : undefined;
+  const partsUs = parts?.reduce((sum, { path }) => sum + path.costUs, 0) ?? Number.POSITIVE_INFINITY;
+  if (!parts || partsUs >= denseCostUs(network.layers, block)) {
+    const selected = selectedIn(open, width, block);
+    if (selected.length === 0) return 0;
+    const pixels = await read(block);
+    const { probabilities, seconds } = isNaive
+      ? await evaluatePatches(network, pixels, block, { progress })
+      : await evaluateDense(network, pixels, block);
+    take(block, selected, pick(probabilities, selected));
+    return seconds;
+  }
+  let seconds = 0;
+  for (const part of parts) {
+    const evaluated = await evaluatePart(network, await read(part.rect), part);
+    seconds += evaluated.seconds;
+    take(part.rect, part.selected, evaluated.probabilities);
+    await progress();
+  }
+  return seconds;
+}
+
+async function evaluatePart(
+  network: LoadedNetwork,
+  surrounded: Uint8Array<ArrayBuffer>,
   { rect, selected, path }: OpenPart,
-): Promise<EvaluatedRegion> {
+): Promise<EvaluatedPixels> {
   switch (path.kind) {
-    case "dense":
-      return evaluateDense(network, surrounded, rect);
+    case "dense": {
+      const { probabilities, seconds } = await evaluateDense(network, surrounded, rect);
+      return { probabilities: pick(probabilities, selected), seconds };
+    }
     case "patches":
       return evaluatePatches(network, surrounded, rect, { selected });
     case "sparse":
-      return evaluateSparse(network, surrounded, rect, { ...path, selected });
+      return evaluateSparse(network, surrounded, rect, selected, path.cover);
   }
 }
 
-function openParts(network: LoadedNetwork, open: Uint8Array, { width, height }: Rect): OpenPart[] {
-  const parts: OpenPart[] = [];
-  for (const [top, bottom] of evenly(height)) {
-    for (const [left, right] of evenly(width)) {
-      const rect = boundingBox(open, width, { x: left, y: top, width: right - left, height: bottom - top });
-      if (!rect) continue;
-      const selected = openPixelsIn(open, width, rect);
-      parts.push({ rect, selected, path: cheapestPath(network.layers, selected, rect, network.channelBlock) });
-    }
-  }
-  return parts;
-}
+const openParts = (network: LoadedNetwork, open: Uint8Array, stride: number, block: Rect): OpenPart[] =>
+  evenGrid(block, MAX_PART_PX).flatMap((cell) => partsOf(network, open, stride, cell));
 
-/** Spans of nearly equal length, at most MAX_PART_PX each. */
-function evenly(length: number): (readonly [number, number])[] {
-  const count = Math.ceil(length / MAX_PART_PX);
-  const edge = (i: number): number => Math.floor((i * length) / count);
-  return Array.from({ length: count }, (_, i) => [edge(i), edge(i + 1)] as const);
+/** A cell's open pixels as one part, or as those of its quarters where they are too many for a sparse evaluation. */
+function partsOf(network: LoadedNetwork, open: Uint8Array, stride: number, cell: Rect): OpenPart[] {
+  const rect = boundingBox(open, stride, cell);
+  if (!rect) return [];
+  const selected = selectedIn(open, stride, rect);
+  const path = cheapestPath(network.layers, selected, rect);
+  if (path.kind !== "sparse" || selected.length <= MAX_SELECTED) return [{ rect, selected, path }];
+  const side = Math.ceil(Math.max(cell.width, cell.height) / 2);
+  return evenGrid(cell, side).flatMap((quarter) => partsOf(network, open, stride, quarter));
 }
 
 function boundingBox(open: Uint8Array, stride: number, { x, y, width, height }: Rect): Rect | undefined {
@@ -101,19 +129,69 @@ function boundingBox(open: Uint8Array, stride: number, { x, y, width, height }: 
   return bottom < 0 ? undefined : { x: left, y: top, width: right - left + 1, height: bottom - top + 1 };
 }
 
-function openPixelsIn(open: Uint8Array, stride: number, { x, y, width, height }: Rect): Int32Array {
-  const pixels = new Int32Array(width * height);
+/** The open pixels of a rectangle; undefined: all. */
+function selectedIn(open: Uint8Array | undefined, stride: number, { x, y, width, height }: Rect): Int32Array {
+  if (open === undefined) return countingUp(width * height);
+  let pixels = new Int32Array(256);
   let count = 0;
   for (let row = 0; row < height; row++) {
-    const from = (y + row) * stride + x;
-    for (let column = 0; column < width; column++)
-      if (open[from + column] === 1) pixels[count++] = row * width + column;
+    const start = (y + row) * stride + x;
+    const line = open.subarray(start, start + width);
+    if (count + width > pixels.length) pixels = grown(pixels, 2 * (count + width));
+    for (let at = line.indexOf(1); at >= 0; at = line.indexOf(1, at)) {
+      for (; line[at] === 1; at++) pixels[count++] = row * width + at;
+    }
   }
   return pixels.subarray(0, count);
 }
 
+/** 0, 1, 2, … */
+function countingUp(count: number): Int32Array {
+  const numbers = new Int32Array(count);
+  for (let i = 0; i < count; i++) numbers[i] = i;
+  return numbers;
+}
+
+function grown(array: Int32Array, length: number): Int32Array<ArrayBuffer> {
+  const larger = new Int32Array(length);
+  larger.set(array);
+  return larger;
+}
+
+/** The values of some pixels of planes. */
+function pick(planes: Float32Array, pixels: Int32Array): Float32Array {
+  const plane = planes.length / 3;
+  if (pixels.length === plane) return planes;
+  const values = new Float32Array(3 * pixels.length);
+  for (let c = 0; c < 3; c++) {
+    for (let i = 0; i < pixels.length; i++) values[c * pixels.length + i] = planes[c * plane + pixels[i]!]!;
+  }
+  return values;
+}
+
+/** Writes what some pixels of a rectangle got into planes [3, height, width] of a larger one. */
+export function scatter(
+  values: Float32Array,
+  pixels: Int32Array,
+  { x, y, width }: Rect,
+  planes: Float32Array,
+  size: EvaluatedSize,
+): void {
+  const plane = size.width * size.height;
+  for (let i = 0; i < pixels.length; i++) {
+    const row = Math.floor(pixels[i]! / width);
+    const to = (y + row) * size.width + x + pixels[i]! - row * width;
+    for (let c = 0; c < 3; c++) planes[c * plane + to] = values[c * pixels.length + i]!;
+  }
+}
+
 /** Cuts a part with what surrounds it out of a block with what surrounds it. */
-function cutPlanes(planes: Uint8Array, block: Rect, { x, y, width, height }: Rect, surroundingPx: number): Uint8Array {
+function cutPlanes(
+  planes: Uint8Array,
+  block: EvaluatedSize,
+  { x, y, width, height }: Rect,
+  surroundingPx: number,
+): Uint8Array<ArrayBuffer> {
   const [stride, rows] = [block.width + surroundingPx, block.height + surroundingPx];
   const [cutWidth, cutHeight] = [width + surroundingPx, height + surroundingPx];
   const cut = new Uint8Array(3 * cutWidth * cutHeight);
@@ -124,15 +202,4 @@ function cutPlanes(planes: Uint8Array, block: Rect, { x, y, width, height }: Rec
     }
   }
   return cut;
-}
-
-/** Writes planes [3, h, w] into larger ones at `place`. */
-export function pastePlanes(planes: Float32Array, size: Rect, pasted: Float32Array, place: Rect): void {
-  const { x, y, width, height } = place;
-  for (let c = 0; c < 3; c++) {
-    for (let row = 0; row < height; row++) {
-      const from = (c * height + row) * width;
-      planes.set(pasted.subarray(from, from + width), (c * size.height + y + row) * size.width + x);
-    }
-  }
 }

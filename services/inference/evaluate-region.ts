@@ -4,17 +4,19 @@ import type { Rect } from "../lib/method/image.ts";
 import { mirroredLevelRegion, neededSource } from "../lib/method/mirror.ts";
 import { CLASSIFIED_PX, PATCH_BYTES, PATCH_SIZE_PX } from "../lib/method/patches.ts";
 import { levelOnePx, mirroredScaledRegion, neededPixels } from "../lib/method/resolution.ts";
-import { startSquare } from "../lib/network/blocked/places.ts";
-import { type NeededPlaces, planWindows } from "../lib/network/sparse-places.ts";
-import { float32Data, type Tensor } from "../lib/runtime/tensor.ts";
+import { type Cover, cutRegions, planWindows } from "../lib/network/sparse-plan.ts";
+import { gatheringLayer } from "../lib/network/windowed-layers.ts";
+import type { Reply } from "../lib/runtime/messages.ts";
+import type { Session } from "../lib/runtime/session.ts";
+import { float32Data, type Tensors } from "../lib/runtime/tensor.ts";
 import type { LoadedNetwork } from "./loaded-network.ts";
 
 /** What surrounds a rectangle so that each of its pixels has a whole patch: 16 before, 15 after. */
 const SURROUNDING_PX = PATCH_SIZE_PX - 1;
 const PATCHES_PER_RUN = 256;
 
-export interface EvaluatedRegion {
-  /** float32 [3, h, w]: P0, P1, P2. */
+export interface EvaluatedPixels {
+  /** float32 [3, N]: P0, P1, P2 of some pixels in their order; of all pixels of a rectangle [3, h, w]. */
   readonly probabilities: Float32Array;
   /** Seconds in the network, without waiting for a thread. */
   readonly seconds: number;
@@ -39,7 +41,11 @@ export const levelled = (source: ImageSource, scale: number): LevelledImage => (
 });
 
 /** Returns the pixels a rectangle of a level is computed from: planar RGB [3, h + 31, w + 31]. */
-export async function readSurrounded(image: LevelledImage, reduction: number, rect: Rect): Promise<Uint8Array> {
+export async function readSurrounded(
+  image: LevelledImage,
+  reduction: number,
+  rect: Rect,
+): Promise<Uint8Array<ArrayBuffer>> {
   const { source, scale, width, height } = image;
   const region = {
     x: rect.x - CLASSIFIED_PX,
@@ -56,13 +62,13 @@ export async function readSurrounded(image: LevelledImage, reduction: number, re
 /** Returns the probabilities of a rectangle, in level pixels, in one pass. */
 export async function evaluateDense(
   network: LoadedNetwork,
-  surrounded: Uint8Array,
+  surrounded: Uint8Array<ArrayBuffer>,
   { width, height }: Rect,
-): Promise<EvaluatedRegion> {
+): Promise<EvaluatedPixels> {
   const session = await network.dense();
   const dims = [1, 3, height + SURROUNDING_PX, width + SURROUNDING_PX];
-  const region = { type: "uint8", dims, data: surrounded, transfer: true } as const;
-  const { outputs, seconds } = await session.timedRun({ region });
+  const region = { type: "uint8", dims, data: surrounded, lend: true } as const;
+  const { outputs, seconds } = await runLent(network, session, { region });
   return { probabilities: float32Data(outputs.probabilities), seconds };
 }
 
@@ -74,19 +80,18 @@ export interface PatchesWork {
   readonly progress?: () => Promise<void>;
 }
 
-/** Returns the same probabilities, every pixel as its own patch; only at the `selected` pixels (row-major) where they are given. */
+/** Returns the probabilities of selected pixels (row-major), each as its own patch; of all of them: float32 [3, h, w]. */
 export async function evaluatePatches(
   network: LoadedNetwork,
-  surrounded: Uint8Array,
+  surrounded: Uint8Array<ArrayBuffer>,
   rect: Rect,
-  { selected, progress }: PatchesWork = {},
-): Promise<EvaluatedRegion> {
+  { selected = Int32Array.from({ length: rect.width * rect.height }, (_, i) => i), progress }: PatchesWork = {},
+): Promise<EvaluatedPixels> {
   const session = await network.patches();
-  const chosen = selected ?? Int32Array.from({ length: rect.width * rect.height }, (_, i) => i);
-  const probabilities = new Float32Array(3 * rect.width * rect.height);
+  const probabilities = new Float32Array(3 * selected.length);
   let seconds = 0;
-  for (let first = 0; first < chosen.length; first += PATCHES_PER_RUN) {
-    const pixels = chosen.subarray(first, first + PATCHES_PER_RUN);
+  for (let first = 0; first < selected.length; first += PATCHES_PER_RUN) {
+    const pixels = selected.subarray(first, first + PATCHES_PER_RUN);
     const data = gatherPatches(surrounded, rect, pixels);
     const ran = await session.timedRun({
       patches: { type: "uint8", dims: [pixels.length, 3, PATCH_SIZE_PX, PATCH_SIZE_PX], data, transfer: true },
@@ -94,53 +99,55 @@ export async function evaluatePatches(
     seconds += ran.seconds;
     await progress?.();
     const given = float32Data(ran.outputs.probabilities);
-    scatter(given, pixels, probabilities, { pixel: 3, channel: 1 });
+    for (let i = 0; i < pixels.length; i++) {
+      for (let c = 0; c < 3; c++) probabilities[c * selected.length + first + i] = given[3 * i + c]!;
+    }
   }
   return { probabilities, seconds };
 }
 
-/** What a sparse evaluation computes; `needed` is where each layer from `start` on is needed for the selected pixels. */
-export interface SparseWork {
-  readonly start: number;
-  readonly needed: NeededPlaces;
-  readonly selected: Int32Array;
-}
-
-/** Returns the same probabilities at selected pixels; 0 elsewhere. */
+/** Returns the probabilities of selected pixels (row-major, ascending), from a cover of what they need. */
 export async function evaluateSparse(
   network: LoadedNetwork,
-  surrounded: Uint8Array,
-  { width, height }: Rect,
-  { start, needed, selected }: SparseWork,
-): Promise<EvaluatedRegion> {
-  const session = await network.sparse(start);
-  const dims = [1, 3, height + SURROUNDING_PX, width + SURROUNDING_PX];
-  const feeds: Record<string, Tensor> = { region: { type: "uint8", dims, data: surrounded, transfer: true } };
-  const square = startSquare(network.layers, start, network.channelBlock);
-  for (const [name, list] of planWindows(network.layers, start, needed, { width, height }, square))
-    feeds[name] = { type: "int32", ...list, transfer: true };
-  const { outputs, seconds } = await session.timedRun(feeds);
-  const probabilities = new Float32Array(3 * width * height);
-  const given = float32Data(outputs.probabilities);
-  scatter(given, selected, probabilities, { pixel: 1, channel: selected.length });
-  return { probabilities, seconds };
-}
-
-/** How far apart the values of neighbouring pixels and of neighbouring channels lie. */
-interface Strides {
-  readonly pixel: number;
-  readonly channel: number;
-}
-
-/** Writes the probabilities of listed pixels into planes [3, h, w]. */
-function scatter(given: Float32Array, pixels: Int32Array, planes: Float32Array, { pixel, channel }: Strides): void {
-  const plane = planes.length / 3;
-  for (let c = 0; c < 3; c++) {
-    for (let i = 0; i < pixels.length; i++) planes[c * plane + pixels[i]!] = given[i * pixel + c * channel]!;
+  surrounded: Uint8Array<ArrayBuffer>,
+  rect: Rect,
+  selected: Int32Array,
+  cover: Cover,
+): Promise<EvaluatedPixels> {
+  const { layers } = network;
+  const gathering = gatheringLayer(layers);
+  if (gathering === undefined) throw new Error("Cannot evaluate sparsely: the network has nothing to gather");
+  const layer = layers[gathering]!;
+  const reachPx = SURROUNDING_PX - layers[gathering - 1]!.marginPx;
+  const { width, height } = cover.rectangle;
+  const isWhole = cover.corners.length === 2 && surrounded.length === 3 * (width + reachPx) * (height + reachPx);
+  const size = { width: rect.width + SURROUNDING_PX, height: rect.height + SURROUNDING_PX };
+  const { scratch } = network;
+  const dims = [cover.corners.length / 2, 3, height + reachPx, width + reachPx];
+  const bytes = dims.reduce((product, dim) => product * dim);
+  const data = isWhole ? surrounded : new Uint8Array(scratch.take(bytes), 0, bytes);
+  if (!isWhole) {
+    cutRegions(surrounded, size, cover, reachPx, data);
+    scratch.give(surrounded.buffer);
   }
+  const count = layer.windowPx ** 2 * selected.length;
+  const windows = new Int32Array(scratch.take(Int32Array.BYTES_PER_ELEMENT * count), 0, count);
+  planWindows(cover, layer, selected, rect, windows);
+  const { outputs, seconds } = await runLent(network, await network.sparse(), {
+    regions: { type: "uint8", dims, data, lend: true },
+    windows: { type: "int32", dims: [layer.windowPx, selected.length, layer.windowPx], data: windows, lend: true },
+  });
+  return { probabilities: float32Data(outputs.probabilities), seconds };
 }
 
-function gatherPatches(surrounded: Uint8Array, { width, height }: Rect, pixels: Int32Array): Uint8Array {
+/** Runs on memory that is lent, and keeps it for the next run. */
+async function runLent({ scratch }: LoadedNetwork, session: Session, feeds: Tensors): Promise<Reply> {
+  const reply = await session.timedRun(feeds);
+  for (const buffer of reply.lent) scratch.give(buffer);
+  return reply;
+}
+
+function gatherPatches(surrounded: Uint8Array<ArrayBuffer>, { width, height }: Rect, pixels: Int32Array): Uint8Array {
   const stride = width + SURROUNDING_PX;
   const plane = stride * (height + SURROUNDING_PX);
   const data = new Uint8Array(pixels.length * PATCH_BYTES);

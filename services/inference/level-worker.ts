@@ -2,7 +2,7 @@
 
 import { DomainError } from "../lib/errors.ts";
 import { blockSide, rectAtLevel } from "../lib/method/blocks.ts";
-import { countOpen, decideLevel, openPixels, openState } from "../lib/method/cascade.ts";
+import { createDecider, openPixels, type TileDecisions } from "../lib/method/decisions.ts";
 import { objectKey } from "../lib/objects/object-key.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
 import { Cascade } from "../lib/proto/radhical/v1/segmentation.ts";
@@ -12,23 +12,19 @@ import { type CascadePlan, planCascade } from "../lib/service/cascade-plan.ts";
 import { encode } from "../lib/service/documents.ts";
 import type { ImageStore } from "../lib/service/image-store.ts";
 import type { UnitContext, UnitHandler } from "../lib/service/jobs/worker.ts";
-import {
-  decodeTileState,
-  encodeTileState,
-  expandThrough,
-  type StoredState,
-  statesFolder,
-} from "../lib/service/tile-state.ts";
+import { countsMessage, decodeTileState, encodeTileState, statesFolder } from "../lib/service/tile-state.ts";
 import { levelTopic } from "../lib/service/topics.ts";
 import { levelled } from "./evaluate-region.ts";
 import type { Networks } from "./networks.ts";
-import { computeTileMaps } from "./tile-maps.ts";
+import { computeTile, computeTileMaps } from "./tile-maps.ts";
+import type { TilePixels } from "./tile-pixels.ts";
 
 export interface LevelWorkerContext {
   readonly objects: ObjectStore;
   readonly queue: Queue;
   readonly images: ImageStore;
   readonly networks: Networks;
+  readonly pixels: TilePixels;
   readonly workers: number;
 }
 
@@ -46,18 +42,21 @@ export const levelWorker = (ctx: LevelWorkerContext, level: number): UnitHandler
 
 async function evaluateTile(ctx: LevelWorkerContext, task: EvaluateTask, unit: UnitContext): Promise<Uint8Array> {
   const { imageId, level, reductions, x, y, width, height } = task;
-  const { maps } = await computeTileMaps({
-    image: levelled(await ctx.images.open(imageId), 1),
+  const tile = { x, y, width, height };
+  const reduction = level?.reduction ?? 1;
+  const image = levelled(await ctx.images.open(imageId), 1);
+  const work = {
+    read: await ctx.pixels.level({ imageId, image, tile, reductions }, reduction),
     network: await ctx.networks.load(level?.modelId ?? ""),
-    reduction: level?.reduction ?? 1,
-    tile: { x, y, width, height },
+    reduction,
+    tile,
     blockSide: blockSide(reductions),
     open: undefined,
     isNaive: false,
     signal: unit.signal,
     progress: unit.progress,
-  });
-  return new Uint8Array(maps.buffer);
+  };
+  return new Uint8Array((await computeTileMaps(work)).maps.buffer);
 }
 
 const stateKey = ({ prefix, tile }: CascadeTask, level: number): string =>
@@ -78,12 +77,13 @@ async function cascadeTile(
       "TASK_UNREADABLE",
       `Cannot compute level ${task.level}: the cascade has no such level`,
     );
-  const { stored, seconds } = await computeLevel(ctx, task, plan, place, unit);
+  const { decided, seconds } = await computeLevel(ctx, task, plan, place, unit);
   const next = plan.levels[place + 1];
   const spent = task.seconds + seconds;
-  if (next && countOpen(stored.state) > 0) {
+  const { computed, accepted, rejected } = decided.levels.at(-1)!.counts;
+  if (next && computed > accepted + rejected) {
     const key = stateKey(task, task.level);
-    await ctx.objects.put(key, encodeTileState(stored), { ifAbsent: true });
+    await ctx.objects.put(key, encodeTileState(decided), { ifAbsent: true });
     // Another has finished the tile while this worker stood still: the job may have removed its states already, and nobody asks again.
     if (await ctx.objects.head(unit.outputKey)) {
       await ctx.objects.delete(key);
@@ -97,12 +97,10 @@ async function cascadeTile(
     ]);
     return undefined;
   }
-  const image = levelled(await ctx.images.open(task.imageId), plan.scale);
-  const chain = plan.levels.slice(place).map(({ reduction }) => reduction);
   const resultKey = objectKey(task.prefix, "results", String(task.tile));
-  const state = expandThrough(stored.state, chain, task, image);
-  await ctx.objects.put(resultKey, encodeTileState({ ...stored, state }), { ifAbsent: true });
-  return encode(TileRecord, { levels: [...stored.counts], seconds: spent, resultKey });
+  await ctx.objects.put(resultKey, encodeTileState(decided), { ifAbsent: true });
+  const levels = decided.levels.map(({ counts }) => countsMessage(counts));
+  return encode(TileRecord, { levels, seconds: spent, resultKey });
 }
 
 async function computeLevel(
@@ -111,47 +109,37 @@ async function computeLevel(
   plan: CascadePlan,
   place: number,
   unit: UnitContext,
-): Promise<{ readonly stored: StoredState; readonly seconds: number }> {
+): Promise<{ readonly decided: TileDecisions; readonly seconds: number }> {
   const { level, reduction, modelId } = plan.levels[place]!;
   const done = await ctx.objects.find(stateKey(task, level));
-  if (done) return { stored: decodeTileState(done.bytes), seconds: 0 };
-  const image = levelled(await ctx.images.open(task.imageId), plan.scale);
-  const before = await stateBefore(ctx, task, plan, place, image);
-  const { maps, seconds } = await computeTileMaps({
-    image,
+  if (done) return { decided: decodeTileState(done.bytes), seconds: 0 };
+  const { imageId, x, y, width, height } = task;
+  const tile = { x, y, width, height };
+  const image = levelled(await ctx.images.open(imageId), plan.scale);
+  const coarser = plan.levels[place - 1];
+  const before: TileDecisions = coarser
+    ? decodeTileState(await ctx.objects.get(stateKey(task, coarser.level)))
+    : {
+        tile,
+        image: { width: image.width, height: image.height },
+        reductions: plan.levels.map((own) => own.reduction),
+        levels: [],
+      };
+  const open = openPixels(before);
+  const rule = { level, endsAt: plan.endsAt, thresholds: plan.thresholds[level - 1] ?? {} };
+  const decider = createDecider(open, rectAtLevel(tile, reduction).width, rule);
+  const work = {
+    read: await ctx.pixels.level({ imageId, image, tile, reductions: plan.reductions }, reduction),
     network: await ctx.networks.load(modelId),
     reduction,
-    tile: task,
+    tile,
     blockSide: plan.blockSide,
-    open: openPixels(before.state),
+    // Before the first level nothing is decided.
+    open: coarser && open,
     isNaive: plan.isNaive,
     signal: unit.signal,
     progress: unit.progress,
-  });
-  const rule = { level, endsAt: plan.endsAt, thresholds: plan.thresholds[level - 1] ?? {} };
-  const { state, counts } = decideLevel(before.state, maps, rule);
-  const message = {
-    level,
-    computed: BigInt(counts.computed),
-    accepted: BigInt(counts.accepted),
-    rejected: BigInt(counts.rejected),
   };
-  return { stored: { state, counts: [...before.counts, message] }, seconds };
-}
-
-async function stateBefore(
-  ctx: LevelWorkerContext,
-  task: CascadeTask,
-  plan: CascadePlan,
-  place: number,
-  image: { readonly width: number; readonly height: number },
-): Promise<StoredState> {
-  const { reduction } = plan.levels[place]!;
-  const coarser = plan.levels[place - 1];
-  if (!coarser) {
-    const { width, height } = rectAtLevel(task, reduction);
-    return { state: openState(width, height), counts: [] };
-  }
-  const { state, counts } = decodeTileState(await ctx.objects.get(stateKey(task, coarser.level)));
-  return { state: expandThrough(state, [coarser.reduction, reduction], task, image), counts };
+  const seconds = await computeTile(work, decider.take);
+  return { decided: { ...before, levels: [...before.levels, decider.finish()] }, seconds };
 }

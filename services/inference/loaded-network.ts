@@ -1,4 +1,5 @@
 /** @file A network on a runtime: its graphs, each made when first needed. */
+import { canBlock } from "../lib/network/blocked/places.ts";
 import { denseGraph } from "../lib/network/dense-graph.ts";
 import type { ModelContents } from "../lib/network/model-contents.ts";
 import { patchGraph } from "../lib/network/patch-graph.ts";
@@ -6,20 +7,23 @@ import { sparseGraph } from "../lib/network/sparse-graph.ts";
 import { type WindowedLayer, windowedLayers } from "../lib/network/windowed-layers.ts";
 import type { Runtime } from "../lib/runtime/runtime.ts";
 import type { Session } from "../lib/runtime/session.ts";
+import { createScratch, type Scratch } from "./scratch.ts";
 
 /** The graphs of one model. */
 export interface LoadedNetwork {
   readonly layers: readonly WindowedLayer[];
-  /** Of the CPU's blocked convolutions; 0 without. */
-  readonly channelBlock: number;
   /** Whether selected pixels may be evaluated sparsely. What that costs is known of CPUs; elsewhere regions are dense. */
   readonly canBeSparse: boolean;
+  /** Whether sparse evaluation gives the bits of dense: then it is free what is evaluated together. */
+  readonly isSparseExact: boolean;
+  /** For what its runs are fed with. */
+  readonly scratch: Scratch;
   /** Input `region` uint8 [1, 3, H + 31, W + 31], output `probabilities` [1, 3, H, W]. */
   dense(): Promise<Session>;
   /** Input `patches` uint8 [N, 3, 32, 32], output `probabilities` [N, 3]. */
   patches(): Promise<Session>;
-  /** Inputs `region` and lists of rows, output `probabilities` [3, N]: see `sparseGraph`. */
-  sparse(start: number): Promise<Session>;
+  /** Inputs `regions` and `windows`, output `probabilities` [3, N]: see `sparseGraph`. */
+  sparse(): Promise<Session>;
 }
 
 /** A network that holds memory of the runtime. */
@@ -40,14 +44,16 @@ export function openNetwork({ network, parameters, channelMeans }: ModelContents
     created.catch(() => sessions.delete(name));
     return created;
   };
+  const layers = windowedLayers(network);
+  const { channelBlock } = runtime;
   return {
-    layers: windowedLayers(network),
-    channelBlock: runtime.channelBlock,
+    layers,
+    scratch: createScratch(),
     canBeSparse: runtime.provider === "cpu",
+    isSparseExact: runtime.provider === "cpu" && canBlock(layers, channelBlock),
     dense: () => once("dense", () => denseGraph(network, parameters, channelMeans)),
     patches: () => once("patches", () => patchGraph(network, parameters, channelMeans)),
-    sparse: (start) =>
-      once(`sparse ${start}`, () => sparseGraph(network, parameters, channelMeans, start, runtime.channelBlock)),
+    sparse: () => once("sparse", () => sparseGraph(network, parameters, channelMeans, channelBlock)),
     release: () => {
       for (const session of sessions.values()) session.then((held) => held.release()).catch(() => undefined);
     },

@@ -11,12 +11,17 @@ import { evaluateJobs } from "./evaluate.ts";
 import { levelWorker } from "./level-worker.ts";
 import { createNetworks } from "./networks.ts";
 import { predictRegion } from "./predict-region.ts";
+import { createTilePixels } from "./tile-pixels.ts";
 
 /** Turns images into probability maps, all levels or one. */
 export const inference: ServiceDefinition = {
   name: "inference",
   start: async (platform, { level }) => {
-    const ctx = { ...platform, networks: createNetworks(platform.objects, platform.runtime) };
+    const ctx = {
+      ...platform,
+      networks: createNetworks(platform.objects, platform.runtime),
+      pixels: createTilePixels(),
+    };
     const jobs = evaluateJobs(platform);
     const topics = allLevels().map(levelTopic);
     const coordinator = await startCoordinator(platform, {

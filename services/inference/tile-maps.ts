@@ -1,12 +1,17 @@
-/** @file Probability maps of a tile at one level, block by block on the image's fixed grid. */
-import { blockGrid, rectAtLevel } from "../lib/method/blocks.ts";
+/** @file A tile at one level, block by block: its open pixels, or all of them as maps. */
+import { blockGrid, evenGrid, rectAtLevel } from "../lib/method/blocks.ts";
 import type { Rect } from "../lib/method/image.ts";
-import { evaluateBlock, pastePlanes } from "./evaluate-block.ts";
-import { type LevelledImage, readSurrounded } from "./evaluate-region.ts";
+import { evaluateOpen, type ReadPixels, scatter, type TakePixels } from "./evaluate-block.ts";
 import type { LoadedNetwork } from "./loaded-network.ts";
+import type { ReadLevel } from "./tile-pixels.ts";
+
+/** Side of what is evaluated together where that may follow the tile and all of it is wanted; a network holds 600 bytes a pixel, for the default one. */
+const MAX_BLOCK_PX = 512;
+/** The same where only open pixels are: what networks hold at once they keep, for every level and thread. */
+const MAX_OPEN_BLOCK_PX = 256;
 
 export interface TileWork {
-  readonly image: LevelledImage;
+  readonly read: ReadLevel;
   readonly network: LoadedNetwork;
   readonly reduction: number;
   /** Level-1 pixels, on the block grid. */
@@ -22,37 +27,39 @@ export interface TileWork {
 }
 
 export interface TileMaps {
-  /** float32 [3, h, w] over the tile's level pixels; only open pixels have values to be used. */
+  /** float32 [3, h, w] over the tile's level pixels. */
   readonly maps: Float32Array;
   readonly seconds: number;
 }
 
-/** Returns the maps. What is computed how depends on the image, the grid and `open` alone, never on the tile. */
+/** Returns the maps of a tile. */
 export async function computeTileMaps(work: TileWork): Promise<TileMaps> {
-  const { image, network, reduction, tile, open, isNaive, progress } = work;
-  const area = rectAtLevel(tile, reduction);
+  const area = rectAtLevel(work.tile, work.reduction);
   const maps = new Float32Array(3 * area.width * area.height);
-  let seconds = 0;
-  for (const block of blockGrid(tile, work.blockSide)) {
-    work.signal.throwIfAborted();
-    const rect = rectAtLevel(block, reduction);
-    const within = { ...rect, x: rect.x - area.x, y: rect.y - area.y };
-    const selected = open && cutMask(open, area.width, within);
-    if (selected && !selected.includes(1)) continue;
-    const surrounded = await readSurrounded(image, reduction, rect);
-    const region = await evaluateBlock(network, surrounded, rect, { open: selected, isNaive, progress });
-    seconds += region.seconds;
-    pastePlanes(maps, area, region.probabilities, within);
-    await progress();
-  }
+  const seconds = await computeTile(work, (rect, pixels, probabilities) =>
+    scatter(probabilities, pixels, rect, maps, area),
+  );
   return { maps, seconds };
 }
 
-function cutMask(mask: Uint8Array, stride: number, { x, y, width, height }: Rect): Uint8Array {
-  const cut = new Uint8Array(width * height);
-  for (let row = 0; row < height; row++) {
-    const from = (y + row) * stride + x;
-    cut.set(mask.subarray(from, from + width), row * width);
+/**
+ * Evaluates a tile's open pixels, handing them to `take` (whose rectangle is in pixels of the tile); returns the seconds in networks. What
+ * pixels get depends on the image, the grid and `open` alone, never on the tile: either all ways of evaluating give the same bits, or
+ * blocks are those of the image's fixed grid.
+ */
+export async function computeTile(work: TileWork, take: TakePixels): Promise<number> {
+  const { network, reduction, tile, open, isNaive, progress } = work;
+  const area = rectAtLevel(tile, reduction);
+  const blocks = network.isSparseExact
+    ? evenGrid(area, open ? MAX_OPEN_BLOCK_PX : MAX_BLOCK_PX)
+    : blockGrid(tile, work.blockSide).map((block) => rectAtLevel(block, reduction));
+  let seconds = 0;
+  const read: ReadPixels = (rect) => work.read({ ...rect, x: rect.x + area.x, y: rect.y + area.y }, network.scratch);
+  for (const { x, y, width, height } of blocks) {
+    work.signal.throwIfAborted();
+    const within = { x: x - area.x, y: y - area.y, width, height };
+    seconds += await evaluateOpen(network, read, within, { open, isNaive, width: area.width, progress }, take);
+    await progress();
   }
-  return cut;
+  return seconds;
 }

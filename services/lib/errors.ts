@@ -35,3 +35,31 @@ export class DomainError extends Error {
 /** Shorthand for the commonest failure: the caller sent something that cannot work. */
 export const invalid = (reason: string, message: string, cause?: unknown): DomainError =>
   new DomainError("invalidArgument", reason, message, { cause });
+
+/** What Node says when a server's certificate is not one to trust: https://nodejs.org/api/tls.html#x509-certificate-error-codes. */
+const CERTIFICATE_ERRORS = new Set([
+  "UNABLE_TO_GET_ISSUER_CERT",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "CERT_SIGNATURE_FAILURE",
+  "CERT_NOT_YET_VALID",
+  "CERT_HAS_EXPIRED",
+  "CERT_REVOKED",
+  "CERT_UNTRUSTED",
+  "CERT_REJECTED",
+  "CERT_CHAIN_TOO_LONG",
+  "PATH_LENGTH_EXCEEDED",
+  "INVALID_CA",
+  "INVALID_PURPOSE",
+  "HOSTNAME_MISMATCH",
+  "ERR_TLS_CERT_ALTNAME_INVALID",
+]);
+
+/** Returns Node's code if an error, or one that caused it, is that a server's certificate is not trusted; else undefined. */
+export function certificateError(thrown: unknown): string | undefined {
+  if (!(thrown instanceof Error)) return undefined;
+  if ("code" in thrown && typeof thrown.code === "string" && CERTIFICATE_ERRORS.has(thrown.code)) return thrown.code;
+  return certificateError(thrown.cause);
+}

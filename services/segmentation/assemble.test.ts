@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { decodeMask } from "../lib/images/mask.ts";
 import { tileGrid } from "../lib/method/blocks.ts";
+import { ACCEPTED, REJECTED } from "../lib/method/cascade.ts";
 import { Cascade, SegmentationMode } from "../lib/proto/radhical/v1/segmentation.ts";
 import { AssembleRecord, AssembleTask, TileRecord } from "../lib/proto/radhical/v1/work.ts";
 import { contentId } from "../lib/service/content-id.ts";
@@ -12,7 +13,7 @@ import { createImageStore } from "../lib/service/image-store.ts";
 import { runUnit } from "../lib/service/jobs/inline.fixture.ts";
 import { temporaryStore } from "../lib/service/jobs/jobs.fixture.ts";
 import { storeImage } from "../lib/service/stored-images.fixture.ts";
-import { encodeTileState, statesFolder } from "../lib/service/tile-state.ts";
+import { countsMessage, encodeTileState, statesFolder } from "../lib/service/tile-state.ts";
 import { ASSEMBLE_TOPIC } from "../lib/service/topics.ts";
 import { assembleWorker } from "./assemble.ts";
 import { segmentJobs } from "./submit.ts";
@@ -58,17 +59,19 @@ async function assemble(t: TestContext, tile: number) {
       { length: width * height },
       (_, i) => [x + (i % width), y + Math.floor(i / width)] as const,
     );
-    const state = {
-      width,
-      height,
-      level: new Uint8Array(width * height).fill(1),
-      positive: Uint8Array.from(pixels, ([px, py]) => (isPositive(px, py) ? 1 : 0)),
-      p2: Float32Array.from(pixels, ([px, py]) => p2Of(px, py)),
-    };
+    const counts = { level: 1, computed: width * height, accepted: n, rejected: 1 };
+    const decisions = Uint8Array.from(pixels, ([px, py]) => (isPositive(px, py) ? ACCEPTED : REJECTED));
+    const p2 = Float32Array.from(pixels, ([px, py]) => p2Of(px, py));
     const resultKey = `results/${n}`;
-    await objects.put(resultKey, encodeTileState({ state, counts: [] }));
-    const levels = [{ level: 1, computed: BigInt(width * height), accepted: BigInt(n), rejected: 1n }];
-    await objects.put(units[n]!.outputKey, encode(TileRecord, { levels, seconds: 0.5, resultKey }));
+    const decided = {
+      tile: { x, y, width, height },
+      image: { width: WIDTH, height: HEIGHT },
+      reductions: [1],
+      levels: [{ counts, decisions, p2 }],
+    };
+    await objects.put(resultKey, encodeTileState(decided));
+    const record = { levels: [countsMessage(counts)], seconds: 0.5, resultKey };
+    await objects.put(units[n]!.outputKey, encode(TileRecord, record));
   }
   const states = statesFolder(AssembleTask.decode(joining.message).prefix);
   for (const n of [1, 2]) await objects.put(`${states}/0-${n}`, Buffer.from("state"));

@@ -1,20 +1,21 @@
-/** @file Makes an image's results from its tiles: probability image, mask without holes and specks, decided-by-level map (METHOD.md 5 and 7). */
+/** @file Makes an image's results from its tiles: probability image, mask without holes, spurs and specks, decided-by-level map (METHOD.md 5 and 7). */
 import pLimit from "p-limit";
 import { encodePng } from "../lib/images/encode-png.ts";
 import { computeFraction } from "../lib/method/cascade.ts";
-import { cleanMask, scaleCleaning } from "../lib/method/cleaning.ts";
+import { cleanRuns, scaleCleaning } from "../lib/method/cleaning.ts";
+import { findRuns, paintRuns } from "../lib/method/components.ts";
 import { objectKey } from "../lib/objects/object-key.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
 import { ImportPurpose } from "../lib/proto/radhical/v1/datasets.ts";
-import { Cascade, type LevelCounts } from "../lib/proto/radhical/v1/segmentation.ts";
+import { Cascade } from "../lib/proto/radhical/v1/segmentation.ts";
 import { AssembleRecord, AssembleTask } from "../lib/proto/radhical/v1/work.ts";
 import { planCascade } from "../lib/service/cascade-plan.ts";
 import { encode } from "../lib/service/documents.ts";
 import type { ImageStore } from "../lib/service/image-store.ts";
 import type { UnitHandler } from "../lib/service/jobs/worker.ts";
-import { statesFolder } from "../lib/service/tile-state.ts";
+import { countsMessage, statesFolder } from "../lib/service/tile-state.ts";
 import { ASSEMBLE_TOPIC } from "../lib/service/topics.ts";
-import { joinTiles } from "./join-tiles.ts";
+import { joinTiles, type ResultPlanes } from "./join-tiles.ts";
 
 const REMOVALS_AT_A_TIME = 8;
 
@@ -32,26 +33,38 @@ export const assembleWorker = (ctx: AssembleContext): UnitHandler<AssembleTask> 
     const cascade = given ?? Cascade.create();
     const plan = planCascade(cascade);
     const size = await ctx.images.describe(imageId, ImportPurpose.IMPORT_PURPOSE_IMAGE);
-    const { state, levels, finestPixels, seconds } = await joinTiles(ctx.objects, prefix, plan, size, unit.progress);
-    const { width, height, level, p2, positive } = state;
-    const mask = cleanMask(positive, width, height, scaleCleaning(cascade, plan.scale)).map((set) => 255 * set);
-    await unit.progress();
-    const images = [
-      { path: `${imageId}_prob.png`, channels: 3 as const, data: probabilityImage(p2) },
-      { path: `${imageId}_mask.png`, channels: 1 as const, data: mask },
-      { path: `${imageId}_level.png`, channels: 1 as const, data: level },
-    ];
-    const files = images.map(async ({ path, channels, data }) => {
+    const join = (planes: ResultPlanes) => joinTiles(ctx.objects, prefix, plan, size, unit.progress, planes);
+    const { width, height } = size;
+    const cleaning = scaleCleaning(cascade, plan.scale);
+    const store = async (kind: string, channels: 1 | 3, data: Uint8Array) => {
+      const path = `${imageId}_${kind}.png`;
       const key = objectKey(prefix, "image", path);
       await ctx.objects.put(key, await encodePng({ width, height, channels, data }), { ifAbsent: true });
       await unit.progress();
       return { path, key };
-    });
-    const fraction = computeFraction(levels.map(asNumbers), finestPixels);
+    };
+    // One after the other: of a large image every plane counts.
+    const storeDecisions = async () => {
+      const planes = { positive: new Uint8Array(width * height), level: new Uint8Array(width * height) };
+      const joined = await join(planes);
+      const { positive, level } = planes;
+      const runs = cleanRuns(findRuns(positive, width, height), width, cleaning);
+      const mask = paintRuns(positive.fill(0), runs, 255);
+      return { joined, files: await Promise.all([store("mask", 1, mask), store("level", 1, level)]) };
+    };
+    const storeProbability = async () => {
+      const planes = { probability: new Uint8Array(3 * width * height) };
+      await join(planes);
+      return store("prob", 3, planes.probability);
+    };
+    const { joined, files } = await storeDecisions();
+    const stored = [await storeProbability(), ...files];
+    const { levels, finestPixels, seconds } = joined;
+    const fraction = computeFraction(levels, finestPixels);
     const resolution = { mpp: plan.mpp, mppAssumed: cascade.imageMpp === 0 };
-    const stored = await Promise.all(files);
     await removeStates(ctx.objects, prefix, unit.progress);
-    const image = { imageId, width, height, levels, computeFraction: fraction, seconds, ...resolution };
+    const counts = levels.map(countsMessage);
+    const image = { imageId, width, height, levels: counts, computeFraction: fraction, seconds, ...resolution };
     return encode(AssembleRecord, { image, files: stored });
   },
 });
@@ -65,21 +78,4 @@ async function removeStates(objects: ObjectStore, prefix: string, progress: () =
     await objects.delete(key);
     await progress();
   });
-}
-
-const asNumbers = ({ level, computed, accepted, rejected }: LevelCounts) => ({
-  level,
-  computed: Number(computed),
-  accepted: Number(accepted),
-  rejected: Number(rejected),
-});
-
-/** Channels 1 - P2, P2, 0; 0..255 stands for 0..1 in every file. */
-function probabilityImage(p2: Float32Array): Uint8Array {
-  const data = new Uint8Array(3 * p2.length);
-  for (let i = 0; i < p2.length; i++) {
-    data[3 * i] = Math.round(255 * (1 - p2[i]!));
-    data[3 * i + 1] = Math.round(255 * p2[i]!);
-  }
-  return data;
 }

@@ -1,9 +1,14 @@
 /** @file What train jobs refuse before any work. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { TrainingSettings, TrainRequest } from "../lib/proto/radhical/v1/training.ts";
+import { DEFAULT_NETWORK, halved } from "../lib/network/network-description.ts";
+import { Optimizer, RateSchedule, TrainingSettings, TrainRequest } from "../lib/proto/radhical/v1/training.ts";
+import { DatabaseSet, TrainTask } from "../lib/proto/radhical/v1/work.ts";
+import { contentId } from "../lib/service/content-id.ts";
+import { DATABASE_SET } from "../lib/service/document-kinds.ts";
+import { createDocument } from "../lib/service/documents.ts";
 import { temporaryStore } from "../lib/service/jobs/jobs.fixture.ts";
-import { trainJobs } from "./train.ts";
+import { networkOf, trainJobs } from "./train.ts";
 
 test("settings that cannot train are refused together, each by its name and value", async (t) => {
   const { plan } = trainJobs({ objects: await temporaryStore(t) });
@@ -26,4 +31,33 @@ test("settings that cannot train are refused together, each by its name and valu
       "averaged_steps is -3, it must not be negative; optimizer is none that is known here; " +
       "rate_schedule is none that is known here",
   });
+});
+
+test("levels above 1 have a network of their own where one is given, and level 1's task does not depend on it", async (t) => {
+  const objects = await temporaryStore(t);
+  const databaseSetId = contentId("databases");
+  const records = [1, 2].map((level) => ({ train: { database: { fold: 1, level, patches: 10n } } }));
+  const set = DatabaseSet.fromPartial({ records, reductions: [1, 2], mpp: 0.25 });
+  await createDocument(objects, DATABASE_SET, databaseSetId, set);
+  const tasks = async (coarseNetwork: string) => {
+    const settings = TrainingSettings.fromPartial({
+      iterations: 1,
+      batchSize: 1,
+      learningRate: 0.1,
+      optimizer: Optimizer.OPTIMIZER_ADAM,
+      rateSchedule: RateSchedule.RATE_SCHEDULE_CONSTANT,
+      coarseNetwork,
+    });
+    const { units } = await trainJobs({ objects }).plan(TrainRequest.fromPartial({ databaseSetId, settings }));
+    return Array.from(units, ({ message }) => TrainTask.decode(message));
+  };
+  const half = halved(DEFAULT_NETWORK);
+  const [alike, own] = [await tasks(""), await tasks(JSON.stringify(half))];
+  assert.deepEqual(own[0], alike[0]);
+  assert.deepEqual(
+    own.map(({ settings }) => networkOf({ network: settings?.network ?? "" })),
+    [DEFAULT_NETWORK, half],
+  );
+  assert.deepEqual(networkOf({ network: alike[1]?.settings?.network ?? "" }), DEFAULT_NETWORK);
+  await assert.rejects(tasks("{}"), { reason: "NETWORK_INVALID" });
 });

@@ -29,7 +29,7 @@ export interface TrainContext {
 export const trainTaskId = (task: TrainTask): string => contentId(encode(TrainTask, task));
 
 /** Returns the network that settings ask for. Throws NETWORK_INVALID. */
-export function networkOf({ network }: TrainingSettings): NetworkDescription {
+export function networkOf({ network }: Pick<TrainingSettings, "network">): NetworkDescription {
   if (network === "") return DEFAULT_NETWORK;
   try {
     return parseNetwork(JSON.parse(network));
@@ -73,7 +73,7 @@ function checkSettings(settings: TrainingSettings | undefined): TrainingSettings
     SCHEDULE_NAME[settings.rateSchedule] ? "" : "rate_schedule is none that is known here",
   ].filter((problem) => problem !== "");
   if (problems.length > 0) throw invalid("TRAINING_INVALID", `Cannot train: ${problems.join("; ")}`);
-  networkOf(settings);
+  for (const network of [settings.network, settings.coarseNetwork]) networkOf({ network });
   return settings;
 }
 
@@ -84,8 +84,12 @@ export const trainJobs = (ctx: TrainContext): JobDefinition<TrainRequest> => ({
   codec: TrainRequest,
   plan: async ({ databaseSetId, settings: given }) => {
     const checked = checkSettings(given);
-    // Written out, so that another default network in a later version is another task.
-    const settings = { ...checked, network: JSON.stringify(networkOf(checked)) };
+    // Written out, so that another default network in a later version is another task; level 1's task knows nothing of other levels'.
+    const own = { ...checked, network: JSON.stringify(networkOf(checked)), coarseNetwork: "" };
+    const coarse = {
+      ...own,
+      network: JSON.stringify(networkOf({ network: checked.coarseNetwork || checked.network })),
+    };
     const { records, reductions, mpp, splitId } = await readDocument(ctx.objects, DATABASE_SET, databaseSetId);
     const units = records.map((data) => {
       const { fold = 0, level = 0, patches = 0n } = data.train?.database ?? {};
@@ -94,6 +98,7 @@ export const trainJobs = (ctx: TrainContext): JobDefinition<TrainRequest> => ({
           "DATABASE_EMPTY",
           `Cannot train fold ${fold} level ${level}: its training database holds no patches`,
         );
+      const settings = level > 1 ? coarse : own;
       const task = { data, settings, fold, level, reduction: reductions[level - 1] ?? 1, mpp, splitId };
       const id = trainTaskId(task);
       return planUnit({

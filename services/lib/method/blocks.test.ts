@@ -2,7 +2,17 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { DomainError } from "../errors.ts";
-import { blockGrid, blockSide, checkReductions, checkTile, defaultTile, lcm, rectAtLevel, tileGrid } from "./blocks.ts";
+import {
+  blockGrid,
+  blockSide,
+  checkReductions,
+  checkTile,
+  defaultTile,
+  evenGrid,
+  lcm,
+  rectAtLevel,
+  tileGrid,
+} from "./blocks.ts";
 import { levelSize } from "./levels.ts";
 
 const refusal =
@@ -86,4 +96,26 @@ const partsPlane = (
 test("refuses areas off the grid", () => {
   assert.throws(() => blockGrid({ x: 10, y: 0, width: 500, height: 500 }, 500), RangeError);
   assert.throws(() => rectAtLevel({ x: 3, y: 0, width: 4, height: 4 }, 2), RangeError);
+});
+
+test("an even grid covers an area once, in cells that differ by a pixel and keep within the side", () => {
+  const side = fc.integer({ min: 1, max: 40 });
+  fc.assert(
+    fc.property(fc.nat(9), fc.nat(9), side, side, fc.integer({ min: 1, max: 17 }), (x, y, width, height, most) => {
+      const covered = new Uint8Array(width * height);
+      const cells = evenGrid({ x, y, width, height }, most);
+      for (const cell of cells) {
+        assert.ok(cell.width <= most && cell.height <= most);
+        for (let row = cell.y - y; row < cell.y - y + cell.height; row++) {
+          for (let column = cell.x - x; column < cell.x - x + cell.width; column++) covered[row * width + column]!++;
+        }
+      }
+      assert.ok(covered.every((times) => times === 1));
+      for (const length of ["width", "height"] as const) {
+        const lengths = cells.map((cell) => cell[length]);
+        assert.ok(Math.max(...lengths) - Math.min(...lengths) <= 1);
+      }
+      assert.equal(cells.length, Math.ceil(width / most) * Math.ceil(height / most));
+    }),
+  );
 });

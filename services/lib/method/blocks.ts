@@ -79,6 +79,20 @@ export const blockGrid = (area: Rect, side: number): Rect[] => {
   return blocks;
 };
 
+/** Returns an area cut into as few rows and columns of nearly equal size as keep within `maxSide`, row by row. */
+export const evenGrid = (area: Rect, maxSide: number): Rect[] => {
+  const across = evenSpans(area.x, area.width, maxSide);
+  return evenSpans(area.y, area.height, maxSide).flatMap(([y, bottom]) =>
+    across.map(([x, right]) => ({ x, y, width: right - x, height: bottom - y })),
+  );
+};
+
+const evenSpans = (start: number, length: number, most: number): (readonly [number, number])[] => {
+  const count = Math.ceil(length / most);
+  const edge = (i: number): number => start + Math.floor((i * length) / count);
+  return Array.from({ length: count }, (_, i) => [edge(i), edge(i + 1)] as const);
+};
+
 /**
  * Returns a rectangle of level-1 pixels in pixels of a level. Its left and top edge lie on pixel edges of that level; its right and
  * bottom edge too, or on the image's border, where the last level pixel is a partial block.

@@ -50,16 +50,6 @@ export const openState = (width: number, height: number): CascadeState => ({
   positive: new Uint8Array(width * height),
 });
 
-/** Returns how many pixels are open; a level with none has nothing to compute. */
-export const countOpen = ({ level }: CascadeState): number => {
-  let open = 0;
-  for (let i = 0; i < level.length; i++) if (level[i] === 0) open++;
-  return open;
-};
-
-/** Returns 1 where a pixel is open. */
-export const openPixels = ({ level }: CascadeState): Uint8Array => level.map((decided) => (decided === 0 ? 1 : 0));
-
 /** Which level decides, by what, and where the cascade ends. */
 export interface LevelRule {
   /** From 1, the finest. */
@@ -84,57 +74,61 @@ export const decideLevel = (
     throw new RangeError(`Cannot decide ${state.width}x${state.height} pixels by maps of ${maps.length} values`);
   }
   const after = { ...state, level: state.level.slice(), p2: state.p2.slice(), positive: state.positive.slice() };
-  const counts = rule.level === rule.endsAt ? decideAll(after, maps, rule) : decideClear(after, maps, rule);
-  return { state: after, counts };
-};
-
-/** Accept, reject or leave open. */
-const decideClear = (state: CascadeState, maps: Float32Array, { level, thresholds }: LevelRule): LevelCounts => {
-  const { level: decidedAt, p2, positive } = state;
-  const pixels = decidedAt.length;
-  const upper = thresholds.upper ?? Number.POSITIVE_INFINITY;
-  const lower = thresholds.lower ?? Number.NEGATIVE_INFINITY;
+  const own = decisionRule(rule);
+  const { level } = rule;
   let computed = 0;
   let accepted = 0;
   let rejected = 0;
   for (let i = 0; i < pixels; i++) {
-    if (decidedAt[i] !== 0) continue;
+    if (after.level[i] !== 0) continue;
     computed++;
-    const nucleus = maps[2 * pixels + i]!;
-    if (nucleus >= upper) {
+    const p2 = maps[2 * pixels + i]!;
+    const decision = decide(maps[pixels + i]!, p2, own);
+    if (decision === OPEN) continue;
+    if (decision === ACCEPTED) {
       accepted++;
-      positive[i] = 1;
-    } else if (maps[pixels + i]! + nucleus >= lower) {
-      continue;
+      after.positive[i] = 1;
     } else {
       rejected++;
     }
-    decidedAt[i] = level;
-    p2[i] = nucleus;
+    after.level[i] = level;
+    after.p2[i] = p2;
   }
-  return { level, computed, accepted, rejected };
+  return { state: after, counts: { level, computed, accepted, rejected } };
 };
 
-/** The last level: every open pixel is positive or not. */
-const decideAll = (state: CascadeState, maps: Float32Array, { level, thresholds }: LevelRule): LevelCounts => {
-  const { level: decidedAt, p2, positive } = state;
-  const pixels = decidedAt.length;
-  const final = endThreshold(level, thresholds);
-  const mixedShare = endMixedShare(level);
-  let computed = 0;
-  let accepted = 0;
-  for (let i = 0; i < pixels; i++) {
-    if (decidedAt[i] !== 0) continue;
-    computed++;
-    const nucleus = maps[2 * pixels + i]!;
-    if (nucleus + mixedShare * maps[pixels + i]! >= final) {
-      accepted++;
-      positive[i] = 1;
-    }
-    decidedAt[i] = level;
-    p2[i] = nucleus;
+/** What becomes of a pixel at a level: it goes on to the next finer one, is decided as not nucleus, or as nucleus. */
+export const OPEN = 0;
+export const REJECTED = 1;
+export const ACCEPTED = 2;
+export type Decision = typeof OPEN | typeof REJECTED | typeof ACCEPTED;
+
+/** How a level decides a pixel, in numbers: a function per pixel would cost more than all that it does. */
+export interface DecisionRule {
+  /** Accepted where P2 + mixedShare * P1 is at least this. */
+  readonly upper: number;
+  readonly mixedShare: number;
+  /** Otherwise open where P1 + P2 is at least this. */
+  readonly lower: number;
+}
+
+/**
+ * Returns how a level decides. Where the cascade ends every pixel is accepted or rejected. Throws DomainError THRESHOLDS_INVALID where it
+ * ends here without a threshold to end by.
+ */
+export const decisionRule = ({ level, endsAt, thresholds }: LevelRule): DecisionRule => {
+  if (level === endsAt) {
+    const upper = endThreshold(level, thresholds);
+    return { upper, mixedShare: endMixedShare(level), lower: Number.POSITIVE_INFINITY };
   }
-  return { level, computed, accepted, rejected: computed - accepted };
+  const { upper = Number.POSITIVE_INFINITY, lower = Number.NEGATIVE_INFINITY } = thresholds;
+  return { upper, mixedShare: 0, lower };
+};
+
+/** Returns what becomes of a pixel. */
+export const decide = (p1: number, p2: number, { upper, mixedShare, lower }: DecisionRule): Decision => {
+  if (p2 + mixedShare * p1 >= upper) return ACCEPTED;
+  return p1 + p2 >= lower ? OPEN : REJECTED;
 };
 
 /** How much of P1 counts as nucleus where the cascade ends. */

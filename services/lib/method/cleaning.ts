@@ -47,11 +47,7 @@ export const scaleCleaning = ({ maxHolePx, openingPx, minNucleusPx }: Cleaning, 
   minNucleusPx: Math.ceil(minNucleusPx / scale ** 2),
 });
 
-/** Returns the mask with its holes filled, then opened, then without its 8-connected components of too few pixels. */
-export const cleanMask = (mask: Uint8Array, width: number, height: number, cleaning: Cleaning): Uint8Array =>
-  planeOf(cleanRuns(findRuns(mask, width, height), width, cleaning), mask.length);
-
-/** `cleanMask` on runs, which tuning cleans thousands of times. */
+/** Returns the runs of a mask with its holes filled, then opened, then without its 8-connected components of too few pixels. */
 export const cleanRuns = (runs: Runs, width: number, cleaning: Cleaning): Runs => {
   const { maxHolePx, openingPx, minNucleusPx } = cleaning;
   const opened = openRuns(fillRunHoles(runs, width, maxHolePx), width, openingPx);

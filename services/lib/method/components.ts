@@ -113,9 +113,11 @@ export const filterRuns = ({ starts, ends, rows }: Runs, isKept: (run: number) =
 };
 
 /** Returns the 0/1 plane of runs. */
-export const planeOf = ({ starts, ends }: Runs, pixels: number): Uint8Array => {
-  const plane = new Uint8Array(pixels);
-  for (let run = 0; run < starts.length; run++) plane.fill(1, starts[run]!, ends[run]!);
+export const planeOf = (runs: Runs, pixels: number): Uint8Array => paintRuns(new Uint8Array(pixels), runs, 1);
+
+/** Writes `value` where runs are, and returns the plane. */
+export const paintRuns = (plane: Uint8Array, { starts, ends }: Runs, value: number): Uint8Array => {
+  for (let run = 0; run < starts.length; run++) plane.fill(value, starts[run]!, ends[run]!);
   return plane;
 };
 

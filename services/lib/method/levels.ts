@@ -10,17 +10,34 @@ export const levelSize = (fullPx: number, reduction: number): number => Math.cei
  */
 export const reduceImage = (image: RgbImage, n: number): RgbImage => (n === 1 ? image : meansOf(sumBlocks(image, n)));
 
-/** Returns the level images of some reductions, ascending: `reduceImage` of each, from the finer one's sums where they suffice. */
-export const reduceImages = (image: RgbImage, reductions: readonly number[]): RgbImage[] => {
-  const finer: BlockSums[] = [];
-  return reductions.map((n) => {
-    if (n === 1) return image;
-    const base = finer.findLast((sums) => n % sums.n === 0);
-    const sums = base === undefined ? sumBlocks(image, n) : { ...sumRgbBlocks(base, n / base.n, n), n, source: image };
-    finer.push(sums);
-    return meansOf(sums);
-  });
+/**
+ * Returns what gives the level images of some reductions, ascending: `reduceImage` of each, from a finer one's sums where they suffice. Each
+ * is made when it is first asked for.
+ */
+export const createLevels = (image: RgbImage, reductions: readonly number[]): ((reduction: number) => RgbImage) => {
+  const sums = new Map<number, BlockSums>();
+  const images = new Map<number, RgbImage>([[1, image]]);
+  const sumsOf = (n: number): BlockSums => {
+    const known = sums.get(n);
+    if (known) return known;
+    const finer = reductions.findLast((other) => other > 1 && other < n && n % other === 0);
+    const base = finer === undefined ? undefined : sumsOf(finer);
+    const made = base === undefined ? sumBlocks(image, n) : { ...sumRgbBlocks(base, n / base.n, n), n, source: image };
+    sums.set(n, made);
+    return made;
+  };
+  return (n) => {
+    const known = images.get(n);
+    if (known) return known;
+    const made = meansOf(sumsOf(n));
+    images.set(n, made);
+    return made;
+  };
 };
+
+/** Returns the level images of some reductions, ascending. */
+export const reduceImages = (image: RgbImage, reductions: readonly number[]): RgbImage[] =>
+  reductions.map(createLevels(image, reductions));
 
 /** Interleaved RGB of any depth. */
 interface RgbPlane {

@@ -10,7 +10,7 @@ export const reflect = (i: number, size: number): number => {
 };
 
 /** Returns planar RGB [3, h, w] of a region of an image; the region may reach beyond the border by any distance. */
-export const mirroredRegion = (image: RgbImage, x: number, y: number, w: number, h: number): Uint8Array =>
+export const mirroredRegion = (image: RgbImage, x: number, y: number, w: number, h: number): Uint8Array<ArrayBuffer> =>
   gather(image, reflections(x, w, image.width, 0), reflections(y, h, image.height, 0));
 
 /** Which pixels of an image's level are asked for, in level pixels; it may reach beyond the border. */
@@ -33,20 +33,32 @@ export const neededSource = ({ region, reduction, width, height }: LevelRegion):
  * Returns planar RGB [3, h, w] of a mirrored level region, made from the part of the level-1 image that `neededSource` names:
  * the same bytes as reducing the whole image and taking its `mirroredRegion`.
  */
-export const mirroredLevelRegion = (source: RgbImage, wanted: LevelRegion): Uint8Array => {
-  const { region, reduction, width, height } = wanted;
+export const mirroredLevelRegion = (source: RgbImage, wanted: LevelRegion): Uint8Array<ArrayBuffer> => {
   const origin = neededSource(wanted);
   if (source.width !== origin.width || source.height !== origin.height) {
     throw new RangeError(
       `Cannot cut a level region from ${source.width}x${source.height} pixels: it needs ${origin.width}x${origin.height}`,
     );
   }
-  return gather(
-    reduceImage(source, reduction),
+  return mirroredPart(reduceImage(source, wanted.reduction), origin, wanted);
+};
+
+/**
+ * Returns planar RGB [3, h, w] of a mirrored level region, made from a part of the level: that of level-1 pixels from `origin` on (on pixel
+ * edges of the level), which holds all that is needed; written into `planar` where that is given.
+ */
+export const mirroredPart = (
+  level: RgbImage,
+  origin: { readonly x: number; readonly y: number },
+  { region, reduction, width, height }: LevelRegion,
+  planar?: Uint8Array<ArrayBuffer>,
+): Uint8Array<ArrayBuffer> =>
+  gather(
+    level,
     reflections(region.x, region.width, levelSize(width, reduction), origin.x / reduction),
     reflections(region.y, region.height, levelSize(height, reduction), origin.y / reduction),
+    planar,
   );
-};
 
 const neededSpan = (start: number, count: number, fullPx: number, n: number): readonly [number, number] => {
   const [least, most] = levelSpan(start, count, fullPx, n);
@@ -72,18 +84,33 @@ export const reflections = (start: number, count: number, size: number, origin: 
   return indices;
 };
 
-const gather = (image: RgbImage, columns: Int32Array, rows: Int32Array): Uint8Array => {
-  const { data, width } = image;
+const gather = (
+  { data, width }: RgbImage,
+  columns: Int32Array,
+  rows: Int32Array,
+  planar: Uint8Array<ArrayBuffer> = new Uint8Array(3 * columns.length * rows.length),
+): Uint8Array<ArrayBuffer> => {
   const plane = columns.length * rows.length;
-  const planar = new Uint8Array(3 * plane);
-  let to = 0;
-  for (const row of rows) {
-    const start = row * width;
+  const [first = 0, last = 0] = [columns[0], columns.at(-1)];
+  const isStraight = last - first === columns.length - 1 && columns.every((column, i) => column === first + i);
+  const red = planar.subarray(0, plane);
+  const green = planar.subarray(plane, 2 * plane);
+  const blue = planar.subarray(2 * plane);
+  for (let y = 0, to = 0; y < rows.length; y++) {
+    const start = 3 * rows[y]! * width;
+    if (isStraight) {
+      for (let from = start + 3 * first, end = to + columns.length; to < end; to++, from += 3) {
+        red[to] = data[from]!;
+        green[to] = data[from + 1]!;
+        blue[to] = data[from + 2]!;
+      }
+      continue;
+    }
     for (let i = 0; i < columns.length; i++, to++) {
-      const from = 3 * (start + columns[i]!);
-      planar[to] = data[from]!;
-      planar[to + plane] = data[from + 1]!;
-      planar[to + 2 * plane] = data[from + 2]!;
+      const from = start + 3 * columns[i]!;
+      red[to] = data[from]!;
+      green[to] = data[from + 1]!;
+      blue[to] = data[from + 2]!;
     }
   }
   return planar;

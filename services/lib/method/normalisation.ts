@@ -59,13 +59,13 @@ export function normalisationTable(density: StainDensity): Uint8Array {
   return table;
 }
 
-/** Returns the image with every value replaced by the table's. */
-export function normalise({ width, height, data }: RgbImage, table: Uint8Array): RgbImage {
-  const normalised = new Uint8Array(data.length);
+/** Replaces every value of an image by the table's, where it stands, and returns the image. */
+export function normalise(image: RgbImage, table: Uint8Array): RgbImage {
+  const { data } = image;
   for (let i = 0; i < data.length; i += 3) {
-    normalised[i] = table[data[i]!]!;
-    normalised[i + 1] = table[256 + data[i + 1]!]!;
-    normalised[i + 2] = table[512 + data[i + 2]!]!;
+    data[i] = table[data[i]!]!;
+    data[i + 1] = table[256 + data[i + 1]!]!;
+    data[i + 2] = table[512 + data[i + 2]!]!;
   }
-  return { width, height, data: normalised };
+  return image;
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { blockGrid, blockSide, checkReductions } from "./blocks.ts";
 import { levelSize } from "./levels.ts";
-import { composeParents, parentIndex, parentTable, parentTables } from "./parents.ts";
+import { composeParents, lowerBound, parentIndex, parentTable, parentTables } from "./parents.ts";
 import { createRandom } from "./random.ts";
 
 /** Random reductions that are allowed, as many as asked for. */
@@ -94,4 +94,13 @@ test("every parent of a block's pixel lies in the block", () => {
       }
     }
   }
+});
+
+test("finds the first place of an ascending list that holds at least a value", () => {
+  const list = Int32Array.of(0, 0, 2, 5, 5, 5, 9);
+  assert.deepEqual(
+    [-1, 0, 1, 2, 5, 6, 9, 10].map((value) => lowerBound(list, value)),
+    [0, 0, 2, 2, 3, 6, 6, 7],
+  );
+  assert.equal(lowerBound(new Int32Array(), 3), 0);
 });

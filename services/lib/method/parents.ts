@@ -54,3 +54,14 @@ export const composeParents = (toMiddle: ParentTables, toCoarse: ParentTables): 
   columns: toMiddle.columns.map((x) => toCoarse.columns[x]!),
   rows: toMiddle.rows.map((y) => toCoarse.rows[y]!),
 });
+
+/** Returns the first place of an ascending list that holds at least `value`; its length where none does. */
+export function lowerBound(list: Int32Array, value: number): number {
+  let [low, high] = [0, list.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (list[middle]! < value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

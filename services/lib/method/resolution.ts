@@ -66,7 +66,7 @@ export const neededPixels = (wanted: ScaledRegion): Rect => {
 };
 
 /** Returns planar RGB [3, h, w] of a mirrored level region, made from the part of the image that `neededPixels` names. */
-export const mirroredScaledRegion = (source: RgbImage, wanted: ScaledRegion): Uint8Array => {
+export const mirroredScaledRegion = (source: RgbImage, wanted: ScaledRegion): Uint8Array<ArrayBuffer> => {
   const { region, reduction, scale } = wanted;
   const origin = neededPixels(wanted);
   if (source.width !== origin.width || source.height !== origin.height) {
@@ -113,7 +113,7 @@ const axisWeights = (indices: Int32Array, perPixel: number, origin: number, imag
 };
 
 /** Mean over each area, rounded half up, as in `reduceImage`. */
-const averageAreas = ({ data, width }: RgbImage, across: AxisWeights, down: AxisWeights): Uint8Array => {
+const averageAreas = ({ data, width }: RgbImage, across: AxisWeights, down: AxisWeights): Uint8Array<ArrayBuffer> => {
   const plane = across.weights.length * down.weights.length;
   const planar = new Uint8Array(3 * plane);
   let to = 0;

@@ -1,5 +1,6 @@
 /** @file METHOD.md 6: the cascade on full probability maps, by the functions that the runtime decides with. */
 import {
+  ACCEPTED,
   type CascadeState,
   type CascadeThresholds,
   computeFraction,
@@ -9,7 +10,9 @@ import {
   expandState,
   type LevelCounts,
   type LevelThresholds,
+  OPEN,
   openState,
+  REJECTED,
 } from "./cascade.ts";
 import { type Cleaning, cleanRuns } from "./cleaning.ts";
 import { findRuns, planeOf, type Runs } from "./components.ts";
@@ -110,11 +113,7 @@ export const createSimulator = (image: MappedImage, reductions: readonly number[
   return { run };
 };
 
-/** A pixel that coarser levels left open, and what they decided: one byte where the runtime also keeps level and probability. */
-const OPEN = 0;
-const REJECTED = 1;
-const ACCEPTED = 2;
-
+/** One byte where the runtime also keeps level and probability. */
 const encodeState = ({ level, positive }: CascadeState): Uint8Array => {
   const codes = new Uint8Array(level.length);
   for (let i = 0; i < codes.length; i++) codes[i] = level[i] === 0 ? OPEN : positive[i] === 1 ? ACCEPTED : REJECTED;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Layer } from "./layers.ts";
-import { DEFAULT_NETWORK, parseNetwork, placeLayers } from "./network-description.ts";
+import { DEFAULT_NETWORK, halved, parseNetwork, placeLayers } from "./network-description.ts";
 
 const conv = (kernelPx: number, channels: number): Layer => ({ type: "conv", kernelPx, channels });
 const withLayers = (...layers: unknown[]) => ({ ...DEFAULT_NETWORK, layers });
@@ -40,4 +40,13 @@ test("names layer and field of what is not a description at all", () => {
   refuses({ ...DEFAULT_NETWORK, version: 2 }, /version/);
   refuses({ ...DEFAULT_NETWORK, inputScale: 0 }, /inputScale/);
   refuses("conv", /the whole/);
+});
+
+test("half a network has half the channels, still three classes, and an odd number rounded up", () => {
+  const channels = placeLayers(parseNetwork(halved(DEFAULT_NETWORK))).flatMap(({ layer }) =>
+    layer.type === "conv" ? [layer.channels] : [],
+  );
+  assert.deepEqual(channels, [16, 16, 32, 32, 3]);
+  const odd = halved(parseNetwork(withLayers(conv(32, 5), conv(1, 3))));
+  assert.deepEqual(odd.layers, [conv(32, 3), conv(1, 3)]);
 });

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { openRuntime } from "../runtime/runtime.ts";
-import { canBlockPlaces, startSquare } from "./blocked/places.ts";
+import { canBlock } from "./blocked/places.ts";
 import { denseGraph } from "./dense-graph.ts";
 import { cheapestPath } from "./evaluation-path.ts";
 import type { NetworkDescription } from "./network-description.ts";
 import { sparseGraph } from "./sparse-graph.ts";
-import { type EvaluatedSize, neededPlaces, planWindows } from "./sparse-places.ts";
+import { coverOf, cutRegions, type EvaluatedSize, planWindows, wholeCover } from "./sparse-plan.ts";
 import {
   CHANNEL_MEANS,
   greatestDifference,
@@ -17,7 +17,7 @@ import {
   testRegion,
   uniform,
 } from "./test-data.fixture.ts";
-import { sparseStarts, windowedLayers } from "./windowed-layers.ts";
+import { gatheringLayer, windowedLayers } from "./windowed-layers.ts";
 
 const pixelsWhere = (width: number, height: number, isSelected: (x: number, y: number) => boolean): Int32Array =>
   Int32Array.from(
@@ -43,25 +43,40 @@ const SELECTIONS: readonly Selection[] = [
   },
 ];
 
-/** The largest difference between dense and sparse evaluation from every start, with blocks of so many channels. */
+/** The largest difference between dense and sparse evaluation from every kind of cover, with blocks of so many channels. */
 async function compare(t: TestContext, network: NetworkDescription, selection: Selection, block: number) {
   const { width, height, selected } = selection;
   const run = await startRunner(t);
   const parameters = testParameters(network);
-  const region = { type: "uint8", dims: [1, 3, height + 31, width + 31], data: testRegion(height, width) } as const;
+  const data = testRegion(height, width);
+  const surrounded = { width: width + 31, height: height + 31 };
+  const region = { type: "uint8", dims: [1, 3, surrounded.height, surrounded.width], data } as const;
   const dense = (await run(denseGraph(network, parameters, CHANNEL_MEANS), { region })).probabilities!;
   const expected = [0, 1, 2].flatMap((c) => Array.from(selected, (pixel) => dense[c * width * height + pixel]!));
   const layers = windowedLayers(network);
-  const starts = sparseStarts(layers);
-  assert.ok(starts.length >= 2);
+  const gathering = gatheringLayer(layers)!;
+  const layer = layers[gathering]!;
+  const { marginPx } = layers[gathering - 1]!;
+  const small = { width: 5, height: 3 };
+  const model = sparseGraph(network, parameters, CHANNEL_MEANS, block);
   let largest = 0;
-  for (const start of starts) {
-    const square = startSquare(layers, start, block);
-    const windows = planWindows(layers, start, neededPlaces(layers, start, selected, selection), selection, square);
-    const lists = [...windows].map(([name, list]) => [name, { type: "int32", ...list }] as const);
-    const model = sparseGraph(network, parameters, CHANNEL_MEANS, start, block);
-    const sparse = (await run(model, { region, ...Object.fromEntries(lists) })).probabilities!;
-    largest = Math.max(largest, greatestDifference(sparse, expected));
+  for (const cover of [
+    coverOf(selected, selection, layer, marginPx),
+    coverOf(selected, selection, layer, marginPx, small),
+    wholeCover(selection, marginPx),
+  ]) {
+    const { rectangle, corners } = cover;
+    const reach = 31 - marginPx;
+    const dims = [corners.length / 2, 3, rectangle.height + reach, rectangle.width + reach];
+    const windows = new Int32Array(layer.windowPx ** 2 * selected.length);
+    planWindows(cover, layer, selected, selection, windows);
+    const regions = new Uint8Array(dims.reduce((product, dim) => product * dim));
+    cutRegions(data, surrounded, cover, reach, regions);
+    const sparse = await run(model, {
+      regions: { type: "uint8", dims, data: regions },
+      windows: { type: "int32", dims: [layer.windowPx, selected.length, layer.windowPx], data: windows },
+    });
+    largest = Math.max(largest, greatestDifference(sparse.probabilities!, expected));
   }
   return largest;
 }
@@ -69,7 +84,7 @@ async function compare(t: TestContext, network: NetworkDescription, selection: S
 for (const selection of SELECTIONS) {
   const { name, width, height } = selection;
   const where = `${name} of ${width} x ${height}`;
-  testBothNetworks(`gives ${where} what dense evaluation gives, from every start`, async (t, network) => {
+  testBothNetworks(`gives ${where} what dense evaluation gives, from every cover`, async (t, network) => {
     const largest = await compare(t, network, selection, 0);
     assert.ok(largest <= 1e-6, `differs by ${largest}`);
   });
@@ -78,31 +93,20 @@ for (const selection of SELECTIONS) {
     const runtime = await openRuntime({ workers: 1, threadsPerWorker: 1, device: "cpu" });
     const { channelBlock } = runtime;
     await runtime.close();
-    assert.ok(channelBlock === 0 || canBlockPlaces(windowedLayers(NETWORKS.default), 3, channelBlock));
+    assert.ok(channelBlock === 0 || canBlock(windowedLayers(NETWORKS.default), channelBlock));
     const largest = await compare(t, NETWORKS.default, selection, channelBlock);
     assert.ok(largest <= (channelBlock === 0 ? 1e-6 : 0), `differs by ${largest} in blocks of ${channelBlock}`);
   });
 }
 
 test("a network whose widths fit no block is evaluated as rows", () => {
-  const layers = windowedLayers(NETWORKS.other);
-  for (const start of sparseStarts(layers)) assert.equal(canBlockPlaces(layers, start, 8), false);
+  assert.equal(canBlock(windowedLayers(NETWORKS.other), 8), false);
 });
 
-test("the default network may begin sparsely at its second and its third convolution", () => {
+test("the default network gathers for its third convolution", () => {
   const layers = windowedLayers(NETWORKS.default);
-  assert.deepEqual(
-    sparseStarts(layers).map((start) => [
-      layers[start]!.output.channels,
-      layers[start]!.dilation,
-      layers[start]!.multiplyAdds,
-    ]),
-    [
-      [32, 2, 25_600],
-      [64, 4, 51_200],
-    ],
-  );
-  assert.equal(layers.at(-1)!.marginPx, 0);
+  const { output, dilation, multiplyAdds } = layers[gatheringLayer(layers)!]!;
+  assert.deepEqual([output.channels, dilation, multiplyAdds], [64, 4, 51_200]);
 });
 
 test("takes the path that NUMBERS.md measured as the fastest", () => {
@@ -114,12 +118,12 @@ test("takes the path that NUMBERS.md measured as the fastest", () => {
     return pixelsWhere(256, 256, (x, y) => Math.hypot((x % spacing) - spacing / 2, (y % spacing) - spacing / 2) < 10);
   };
   const chosen = (selected: Int32Array) => {
-    const path = cheapestPath(layers, selected, size, 0);
-    return path.kind === "sparse" ? `sparse ${path.start}` : path.kind;
+    const path = cheapestPath(layers, selected, size);
+    if (path.kind !== "sparse") return path.kind;
+    return path.cover.corners.length === 2 ? "sparse from the whole" : "sparse from rectangles";
   };
-  const [threeStage, twoStage] = sparseStarts(layers).map((start) => `sparse ${start}`);
-  assert.equal(chosen(nuclei(0.03)), threeStage);
-  assert.equal(chosen(nuclei(0.25)), twoStage);
+  assert.equal(chosen(nuclei(0.03)), "sparse from rectangles");
+  assert.equal(chosen(nuclei(0.25)), "sparse from the whole");
   assert.equal(chosen(pixelsWhere(256, 256, () => true)), "dense");
   assert.equal(chosen(Int32Array.of(5, 40_000)), "patches");
 });

@@ -32,8 +32,10 @@ export function windowedLayers(network: NetworkDescription): readonly WindowedLa
 }
 
 /**
- * Returns the layers that sparse evaluation may begin at, as indices, first to last: convolutions that read windows, but for the
- * first layer. For the default network they are conv2 (three-stage in METHOD.md 5) and conv3 (two-stage).
+ * Returns the layer that sparse evaluation gathers for, as an index: the last that reads windows. For the default network it is conv3.
+ * Undefined where no layer before it reads windows: then it sees the patch itself.
  */
-export const sparseStarts = (layers: readonly WindowedLayer[]): readonly number[] =>
-  layers.flatMap(({ layer, windowPx }, i) => (i > 0 && layer.type === "conv" && windowPx > 1 ? [i] : []));
+export const gatheringLayer = (layers: readonly WindowedLayer[]): number | undefined => {
+  const last = layers.findLastIndex(({ windowPx }) => windowPx > 1);
+  return last > 0 ? last : undefined;
+};

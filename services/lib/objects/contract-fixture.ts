@@ -17,6 +17,9 @@ export interface StoreUnderTest {
 /** Opens a store; the keys of other tests may be in it. */
 export type OpenStore = (t: TestContext) => Promise<StoreUnderTest>;
 
+/** More than a part of an S3 upload in the tests. */
+export const LARGE_BYTES = 6 * 2 ** 20;
+
 /** Returns the text in UTF-8. */
 export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 

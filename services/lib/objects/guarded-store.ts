@@ -10,6 +10,9 @@ export type ObjectAdapter = Omit<ObjectStore, "get">;
 /** Whether a body is a stream with its size and hash. */
 export const isStreamBody = (body: Uint8Array | StreamBody): body is StreamBody => !(body instanceof Uint8Array);
 
+/** Returns the number of bytes of a body. */
+export const bodySize = (body: Uint8Array | StreamBody): number => (isStreamBody(body) ? body.size : body.length);
+
 const checkStreamBody = (key: string, { size, sha256 }: StreamBody): void => {
   if (!Number.isSafeInteger(size) || size < 0) throw bodyMismatch(key, `${size} is no number of bytes`);
   if (!/^[0-9a-f]{64}$/.test(sha256)) throw bodyMismatch(key, `"${sha256}" is no SHA-256 in lower-case hex`);

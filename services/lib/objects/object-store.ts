@@ -43,8 +43,8 @@ export interface ObjectStore {
   head(key: string): Promise<ObjectInfo | undefined>;
   /**
    * Stores the object. Returns its ETag, or undefined if the condition did not hold (nothing is written then). A
-   * stream is consumed or destroyed in any case. Throws invalidArgument (OBJECT_BODY_MISMATCH, OBJECT_TOO_LARGE: S3
-   * takes 5 GiB) and resourceExhausted (DISK_FULL).
+   * stream is consumed or destroyed in any case. Throws invalidArgument (OBJECT_BODY_MISMATCH, OBJECT_TOO_LARGE: over
+   * the server's limit, or over 5 GiB where it checks no condition of a put in parts) and resourceExhausted (DISK_FULL).
    */
   put(key: string, body: Uint8Array | StreamBody, condition?: PutCondition): Promise<string | undefined>;
   /**

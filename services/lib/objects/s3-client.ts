@@ -14,10 +14,16 @@ export interface S3Options {
   readonly accessKey: string;
   readonly secretKey: string;
   readonly bucket: string;
+  /** PEM of the authorities that may vouch for an https endpoint; default: the system's. */
+  readonly ca?: string | undefined;
+  /** The bucket goes into the path of a request (default), or in front of the endpoint's host name. Amazon's is always the latter. */
+  readonly pathStyle?: boolean;
   /** Make the bucket if there is none; default false. */
   readonly createBucket?: boolean;
   /** A request fails if nothing has moved for this long; default one minute. */
   readonly timeoutMs?: number;
+  /** A larger object travels in parts of this size, or larger ones if they would be too many; at least 5 MiB, default 64 MiB. */
+  readonly partBytes?: number;
 }
 
 const parseEndpoint = (endpoint: string): URL => {
@@ -39,7 +45,7 @@ const parseEndpoint = (endpoint: string): URL => {
 };
 
 /** Returns a client of the endpoint. It never tries again by itself: the caller knows whether that is safe. */
-export const createS3Client = (options: Omit<S3Options, "bucket" | "createBucket">): Client => {
+export const createS3Client = (options: Omit<S3Options, "bucket" | "createBucket" | "partBytes">): Client => {
   const url = parseEndpoint(options.endpoint);
   const useSSL = url.protocol === "https:";
   try {
@@ -50,7 +56,11 @@ export const createS3Client = (options: Omit<S3Options, "bucket" | "createBucket
       region: options.region,
       accessKey: options.accessKey,
       secretKey: options.secretKey,
+      pathStyle: options.pathStyle ?? true,
       transport: impatientTransport(useSSL ? https : http, options.timeoutMs ?? 60_000),
+      // Otherwise Node's own agent, which keeps connections, too.
+      ...(useSSL &&
+        options.ca !== undefined && { transportAgent: new https.Agent({ keepAlive: true, ca: options.ca }) }),
       retryOptions: { disableRetry: true },
     });
   } catch (thrown) {
@@ -58,19 +68,30 @@ export const createS3Client = (options: Omit<S3Options, "bucket" | "createBucket
   }
 };
 
-const isMadeByAnother = (thrown: unknown) => thrown instanceof S3Error && thrown.code === "BucketAlreadyOwnedByYou";
+const hasCode = (thrown: unknown, code: string): boolean => thrown instanceof S3Error && thrown.code === code;
+
+/** Asks for a listing and not for a HEAD, whose answer has no room to say why it is none. */
+const bucketExists = async (client: Client, bucket: string): Promise<boolean> => {
+  try {
+    await client.listObjectsV2Query(bucket, "", "", "", 1, "");
+    return true;
+  } catch (thrown) {
+    if (hasCode(thrown, "NoSuchBucket")) return false;
+    throw thrown;
+  }
+};
 
 /** Makes sure that the bucket is there. Throws failedPrecondition BUCKET_NOT_FOUND or OBJECT_STORE_DENIED. */
 export const ensureBucket = async (client: Client, bucket: string, create: boolean): Promise<void> => {
   try {
-    if (await client.bucketExists(bucket)) return;
+    if (await bucketExists(client, bucket)) return;
     if (!create) {
       const message = `Cannot use bucket "${bucket}": there is none; run radhical provision, or check S3_BUCKET`;
       throw new DomainError("failedPrecondition", "BUCKET_NOT_FOUND", message);
     }
     await client.makeBucket(bucket);
   } catch (thrown) {
-    if (isMadeByAnother(thrown)) return;
+    if (hasCode(thrown, "BucketAlreadyOwnedByYou")) return;
     throw s3Failure(`open bucket "${bucket}"`, thrown, { bucket });
   }
 };

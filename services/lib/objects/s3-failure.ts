@@ -1,12 +1,18 @@
 /** @file What an S3 server or the way to it says, as failures that a caller can act on. */
 import { S3Error } from "minio";
-import { DomainError, invalid } from "../errors.ts";
+import { certificateError, DomainError, invalid } from "../errors.ts";
 import { diskFull, objectNotFound } from "./object-errors.ts";
 
 const MISSING = ["NoSuchKey", "NotFound"];
 const CONDITION_FAILED = ["PreconditionFailed", "ConditionalRequestConflict"];
 const FULL = ["XMinioStorageFull", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded"];
-const DENIED = ["AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "AuthorizationHeaderMalformed"];
+const DENIED = [
+  "AccessDenied",
+  "InvalidAccessKeyId",
+  "SignatureDoesNotMatch",
+  "AuthorizationHeaderMalformed",
+  "XAdminUserNotFound",
+];
 const DENIED_BY_TIME = ["RequestTimeTooSkewed", "ExpiredToken", "InvalidToken"];
 /** Those with status 4xx; minio-js turns 408, 429 and 5xx into errors without a code. */
 const TRANSIENT = ["RequestTimeout", "IncompleteBody", "OperationAborted", "SlowDown", "InternalError"];
@@ -31,6 +37,13 @@ const unavailable = (action: string, cause: unknown): DomainError =>
     { cause },
   );
 
+const untrusted = (action: string, code: string, cause: unknown): DomainError =>
+  precondition(
+    "OBJECT_STORE_UNTRUSTED",
+    `Cannot ${action}: the object store's certificate is not trusted (${code}); check S3_CA_FILE, the host in S3_ENDPOINT and the certificate`,
+    cause,
+  );
+
 const refused = (action: string, code: string, thrown: S3Error, subject: S3Subject): DomainError => {
   if (MISSING.includes(code) && subject.key !== undefined) return objectNotFound(subject.key, thrown);
   if (FULL.includes(code)) return diskFull(action, thrown);
@@ -44,7 +57,8 @@ const refused = (action: string, code: string, thrown: S3Error, subject: S3Subje
     );
   }
   if (DENIED.includes(code) || DENIED_BY_TIME.includes(code)) {
-    const cure = "check S3_ACCESS_KEY, S3_SECRET_KEY, S3_REGION, the bucket's policy and this machine's clock";
+    const cure =
+      "check S3_ACCESS_KEY, S3_SECRET_KEY (or their files), S3_REGION, the bucket's policy and this machine's clock";
     return precondition("OBJECT_STORE_DENIED", `Cannot ${action}: the object store answers "${code}"; ${cure}`, thrown);
   }
   const message = `Cannot ${action}: the object store answers "${code}" (${thrown.message}); check its configuration`;
@@ -58,11 +72,12 @@ export interface S3Subject {
 }
 
 /**
- * Returns the failure behind whatever a call of minio-js threw: an answer of the server by its code, and anything that
- * kept the server from answering as OBJECT_STORE_UNAVAILABLE. Failures and bugs are returned as they are.
+ * Returns the failure behind whatever a call of minio-js threw: an answer of the server by its code, a certificate that
+ * cannot be trusted, and anything else that kept the server from answering as OBJECT_STORE_UNAVAILABLE. Failures and bugs are returned as they are.
  */
 export const s3Failure = (action: string, thrown: unknown, subject: S3Subject): unknown => {
   if (thrown instanceof DomainError || thrown instanceof TypeError || thrown instanceof RangeError) return thrown;
   if (thrown instanceof S3Error) return refused(action, codeOf(thrown), thrown, subject);
-  return unavailable(action, thrown);
+  const certificate = certificateError(thrown);
+  return certificate === undefined ? unavailable(action, thrown) : untrusted(action, certificate, thrown);
 };

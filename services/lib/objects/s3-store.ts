@@ -2,14 +2,16 @@
 import type { IncomingMessage } from "node:http";
 import type { Client } from "minio";
 import { checkedStream, sha256Hex } from "./checked-body.ts";
-import { guardStore, type ObjectAdapter } from "./guarded-store.ts";
+import { bodySize, guardStore, type ObjectAdapter } from "./guarded-store.ts";
 import { objectCorrupt } from "./object-errors.ts";
-import type { ObjectInfo, ObjectStore } from "./object-store.ts";
+import type { ObjectInfo, ObjectStore, PutCondition } from "./object-store.ts";
 import { createS3Client, ensureBucket, type S3Options } from "./s3-client.ts";
 import { isMissing, s3Failure } from "./s3-failure.ts";
+import { checksAtCompletion, putInParts } from "./s3-multipart.ts";
 import { plainETag, putOnce, SHA256_HEADER } from "./s3-put.ts";
 
 const PAGE = 1000;
+const DEFAULT_PART_BYTES = 64 * 2 ** 20;
 /** From this size on a conditional put asks first: refusing it afterwards would cost the whole upload. */
 const ASK_FIRST_BYTES = 2 ** 20;
 
@@ -53,7 +55,7 @@ async function* listPages(client: Client, bucket: string, prefix: string): Async
   }
 }
 
-const s3Adapter = (client: Client, bucket: string): ObjectAdapter => {
+const s3Adapter = (client: Client, bucket: string, partBytes: number): ObjectAdapter => {
   const attempt = async <T>(verb: string, key: string, call: () => Promise<T>): Promise<T> => {
     try {
       return await call();
@@ -77,13 +79,26 @@ const s3Adapter = (client: Client, bucket: string): ObjectAdapter => {
       }),
     );
 
+  let probe: Promise<boolean> | undefined;
+  const mayPutInParts = (condition: PutCondition | undefined): Promise<boolean> | true => {
+    if (!condition) return true;
+    probe ??= attempt("store", "radhical-probe", () => checksAtCompletion({ client, bucket })).catch(
+      (thrown: unknown) => {
+        probe = undefined; // the next put asks again
+        throw thrown;
+      },
+    );
+    return probe;
+  };
   const put: ObjectAdapter["put"] = async (key, body, condition) => {
-    const size = body instanceof Uint8Array ? body.length : body.size;
+    const size = bodySize(body);
     if (condition && size >= ASK_FIRST_BYTES) {
       const etag = (await head(key))?.etag;
       if (etag !== ("ifMatch" in condition ? condition.ifMatch : undefined)) return undefined;
     }
-    return putOnce(client, bucket, key, body, condition);
+    const target = { client, bucket, key };
+    const inParts = size > partBytes && (await mayPutInParts(condition));
+    return inParts ? putInParts(target, body, condition, partBytes) : putOnce(target, body, condition);
   };
   const stream = async (key: string) => {
     const response = await client.getObject(bucket, key);
@@ -119,5 +134,5 @@ const s3Adapter = (client: Client, bucket: string): ObjectAdapter => {
 export const openS3Store = async (options: S3Options): Promise<ObjectStore> => {
   const client = createS3Client(options);
   await ensureBucket(client, options.bucket, options.createBucket ?? false);
-  return guardStore(s3Adapter(client, options.bucket));
+  return guardStore(s3Adapter(client, options.bucket, options.partBytes ?? DEFAULT_PART_BYTES));
 };

@@ -1,27 +1,56 @@
 /** @file How this house opens kafkajs clients, what their logs become, and what their errors mean to a caller. */
-import { Kafka, type LogEntry, logLevel } from "kafkajs";
+import { Kafka, type KafkaConfig, type LogEntry, logLevel } from "kafkajs";
 import pRetry from "p-retry";
 import { DomainError, invalid } from "../errors.ts";
+import { accessFailure, type KafkaLogin } from "./kafka-access.ts";
 import type { QueueLog } from "./queue.ts";
 
 /** Where the brokers are and who asks. */
 export interface KafkaAddress {
+  /** "host:port" each; one that answers is enough to find the others. */
   readonly brokers: readonly string[];
   readonly clientId: string;
+  /** There: connections are encrypted and the brokers' certificates checked, against `ca` (PEM) or else the system's authorities. */
+  readonly tls?: { readonly ca?: string | undefined } | undefined;
+  /** There: clients log in. */
+  readonly login?: KafkaLogin | undefined;
+  /** Gets warnings of kafkajs and dead letters; without it the adapter is silent. */
   readonly log?: QueueLog | undefined;
 }
+
+/** kafkajs's one second is short for a TLS handshake with a broker that is busy. */
+const CONNECTION_TIMEOUT_MS = 5000;
 
 /**
  * Returns a new client. Members of one group must not share one: kafkajs keeps committed offsets per client and group,
  * and one member's rebalance would clear those of the other.
  */
-export const createKafkaClient = ({ brokers, clientId, log }: KafkaAddress): Kafka =>
+export const createKafkaClient = ({ brokers, clientId, tls, login, log }: KafkaAddress): Kafka =>
   new Kafka({
     brokers: [...brokers],
     clientId,
+    connectionTimeout: CONNECTION_TIMEOUT_MS,
+    ...(tls && { ssl: tls.ca === undefined ? true : { ca: [tls.ca] } }),
+    ...(login && { sasl: saslOf(login) }),
     logLevel: log === undefined ? logLevel.NOTHING : logLevel.INFO,
     logCreator: () => (entry) => passOn(entry, log),
   });
+
+/** kafkajs keeps state in this object, so each client gets its own. */
+function saslOf({ mechanism, username, password }: KafkaLogin): NonNullable<KafkaConfig["sasl"]> {
+  switch (mechanism) {
+    case "PLAIN":
+      return { mechanism: "plain", username, password };
+    case "SCRAM-SHA-256":
+      return { mechanism: "scram-sha-256", username, password };
+    case "SCRAM-SHA-512":
+      return { mechanism: "scram-sha-512", username, password };
+    default: {
+      const unreachable: never = mechanism;
+      return unreachable;
+    }
+  }
+}
 
 /** kafkajs tells of every rebalance at info and of every retry at error, so what it calls news is detail here. */
 function passOn({ level, namespace, log: { message, timestamp: _, ...fields } }: LogEntry, log?: QueueLog): void {
@@ -31,7 +60,8 @@ function passOn({ level, namespace, log: { message, timestamp: _, ...fields } }:
 
 /**
  * Returns the outcome of an operation on the brokers. Throws a DomainError passed through, invalidArgument where they
- * refuse the name or size, else unavailable (QUEUE_UNAVAILABLE).
+ * refuse the name or size, failedPrecondition where they refuse the login (QUEUE_DENIED) or cannot be trusted
+ * (QUEUE_UNTRUSTED), else unavailable (QUEUE_UNAVAILABLE).
  */
 export async function onBrokers<T>(
   action: string,
@@ -48,12 +78,7 @@ export async function onBrokers<T>(
     if (type === "MESSAGE_TOO_LARGE") {
       throw invalid("MESSAGE_TOO_LARGE", `Cannot ${action}: larger than the brokers take`, thrown);
     }
-    throw new DomainError(
-      "unavailable",
-      "QUEUE_UNAVAILABLE",
-      `Cannot ${action}: Kafka brokers "${brokers.join(",")}" do not answer as they should, check their addresses and state`,
-      { cause: thrown, info: { brokers: brokers.join(",") } },
-    );
+    throw accessFailure(action, brokers, thrown);
   }
 }
 

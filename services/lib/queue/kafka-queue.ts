@@ -1,9 +1,9 @@
 /** @file The queue port on Kafka, by kafkajs; nothing outside this folder knows it. */
 import { type Kafka, Partitioners, type Producer } from "kafkajs";
-import { createKafkaClient, onBrokers } from "./kafka-client.ts";
+import { createKafkaClient, type KafkaAddress, onBrokers } from "./kafka-client.ts";
 import { startKafkaMember } from "./kafka-consumer.ts";
 import { DEFAULT_PREFIX, kafkaNames } from "./kafka-names.ts";
-import type { Consumer, Message, Queue, QueueLog } from "./queue.ts";
+import type { Consumer, Message, Queue } from "./queue.ts";
 import { checkSizes, closedQueue, topicsMissing, unknownTopic, withDeadLetterTopics } from "./rules.ts";
 
 const DEFAULT_SESSION_TIMEOUT_MS = 30_000;
@@ -12,21 +12,19 @@ const MAX_REQUEST_BYTES = 1_000_000;
 /** Room for a record's own fields, generously. */
 const RECORD_OVERHEAD_BYTES = 64;
 
-export interface KafkaQueueOptions {
-  /** "host:port" each; one that answers is enough to find the others. */
-  readonly brokers: readonly string[];
-  readonly clientId: string;
+export interface KafkaQueueOptions extends KafkaAddress {
   /** Put before the name of every topic and group; default "radhical". */
   readonly prefix?: string;
   /** A worker that says nothing for this long is taken for dead; the brokers allow 6 s to 30 min. Default 30 s. */
   readonly sessionTimeoutMs?: number;
   /** A consumer whose work in hand says nothing for this long fails (`Consumer.failed`); undefined: never. */
   readonly stallMs?: number;
-  /** Gets kafkajs's warnings and dead letters; without it the adapter is silent. */
-  readonly log?: QueueLog;
 }
 
-/** Opens a queue on Kafka and connects to it. Throws unavailable (QUEUE_UNAVAILABLE) naming the brokers. */
+/**
+ * Opens a queue on Kafka and connects to it. Throws failedPrecondition (QUEUE_DENIED, QUEUE_UNTRUSTED) naming the settings to look at,
+ * unavailable (QUEUE_UNAVAILABLE) naming the brokers.
+ */
 export async function openKafkaQueue(options: KafkaQueueOptions): Promise<Queue> {
   const { brokers, log } = options;
   const kafka = createKafkaClient(options);

@@ -20,6 +20,8 @@ export type ToWorker = { readonly kind: "request"; readonly id: number; readonly
 /** What a request gave: outputs, none but for runs, and how long the worker was at it, without the wait for its turn. */
 export interface Reply {
   readonly outputs: Tensors;
+  /** The buffers of feeds that were lent. */
+  readonly lent: readonly ArrayBuffer[];
   readonly seconds: number;
 }
 

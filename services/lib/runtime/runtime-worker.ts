@@ -6,7 +6,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import * as ort from "onnxruntime-node";
 import { DENORMALS_ARE_ZERO } from "./denormals.ts";
 import type { FromWorker, Request, ToWorker, WorkerSettings } from "./messages.ts";
-import { detach, isElementType, type Tensor, type Tensors } from "./tensor.ts";
+import { detach, isElementType, lentBuffers, type Tensor, type Tensors } from "./tensor.ts";
 
 if (parentPort === null) throw new Error("runtime-worker is a worker's script; open a runtime instead");
 const port = parentPort;
@@ -80,7 +80,11 @@ async function answer(id: number, request: Request): Promise<void> {
     const outputs = await perform(request);
     const seconds = (performance.now() - startedMs) / 1_000;
     const { tensors, transfers } = detach(outputs);
-    port.postMessage({ kind: "done", id, outputs: tensors, seconds } satisfies FromWorker, transfers);
+    const lent = request.kind === "run" ? lentBuffers(request.feeds) : [];
+    port.postMessage({ kind: "done", id, outputs: tensors, lent, seconds } satisfies FromWorker, [
+      ...transfers,
+      ...lent,
+    ]);
   } catch (thrown) {
     const message = thrown instanceof Error ? thrown.message : String(thrown);
     port.postMessage({ kind: "failed", id, message } satisfies FromWorker);

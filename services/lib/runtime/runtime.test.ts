@@ -88,6 +88,22 @@ test("copies a part of a larger buffer even where it was to be handed over", asy
   assert.equal(buffer.length, 6);
 });
 
+test("gives a buffer back that a feed was lent in, whatever of it the feed covers", async (t) => {
+  const session = await (await open(t)).session(matrixPowerModel(2));
+  const buffer = new ArrayBuffer(64);
+  const data = new Float32Array(buffer, 16, 4);
+  data.set([1, 2, 3, 4]);
+  const running = session.timedRun({ x: { type: "float32", dims: [2, 2], data, lend: true } });
+  assert.equal(buffer.byteLength, 0, "lent, not copied");
+  const { outputs, lent } = await running;
+  assert.deepEqual([...float32Data(outputs.power)], [7, 10, 15, 22]);
+  assert.deepEqual(
+    lent.map((returned) => [...new Float32Array(returned, 16, 4)]),
+    [[1, 2, 3, 4]],
+  );
+  assert.deepEqual((await session.timedRun({ x: matrix(Float32Array.of(1, 0, 0, 1)) })).lent, []);
+});
+
 test("copies a part of Node's Buffer and leaves the rest as it is", () => {
   const buffer = Buffer.from([9, 1, 2, 9]);
   const { tensors, transfers } = detach({ x: { type: "uint8", dims: [2], data: buffer.subarray(1, 3) } });

@@ -13,7 +13,7 @@ function idleWorker() {
     isAlive: true,
     request: async (request) => {
       if (request.kind === "create") made.push(request.session);
-      return { outputs: {}, seconds: 0 };
+      return { outputs: {}, lent: [], seconds: 0 };
     },
     stop: async () => undefined,
   };

@@ -20,6 +20,8 @@ export type Tensor = {
      * It only works where `data` covers its whole ArrayBuffer; otherwise, and without it, the elements are copied.
      */
     readonly transfer?: boolean;
+    /** True lends the ArrayBuffer behind `data`, whatever of it `data` covers, for the time of a run, whose reply gives it back. */
+    readonly lend?: boolean;
   };
 }[keyof TensorArrays];
 
@@ -65,10 +67,10 @@ export function checkTensors(tensors: Tensors): void {
 export function detach(tensors: Tensors): { readonly tensors: Tensors; readonly transfers: readonly ArrayBuffer[] } {
   const transfers = new Set<ArrayBuffer>();
   const detached = Object.entries(tensors).map(([name, tensor]) => {
-    const owned = tensor.transfer === true ? wholeBuffer(tensor.data) : undefined;
-    const data = owned === undefined ? copyOf(tensor.data) : tensor.data;
-    transfers.add(owned ?? (data.buffer as ArrayBuffer));
-    return [name, { type: tensor.type, dims: tensor.dims, data } as Tensor] as const;
+    const owned = tensor.lend === true ? lentBuffer(tensor) : tensor.transfer === true && wholeBuffer(tensor.data);
+    const data = owned ? tensor.data : copyOf(tensor.data);
+    transfers.add(owned || (data.buffer as ArrayBuffer));
+    return [name, { type: tensor.type, dims: tensor.dims, data, lend: tensor.lend ?? false } as Tensor] as const;
   });
   return { tensors: Object.fromEntries(detached), transfers: [...transfers] };
 }
@@ -80,3 +82,13 @@ const copyOf = (data: Tensor["data"]): Tensor["data"] =>
 /** The buffer under `view` if the view covers it wholly and it may change threads. */
 const wholeBuffer = ({ buffer, byteLength }: ArrayBufferView): ArrayBuffer | undefined =>
   buffer instanceof ArrayBuffer && buffer.byteLength === byteLength ? buffer : undefined;
+
+/** The buffer under a lent tensor; undefined if it cannot change threads. */
+const lentBuffer = ({ data: { buffer } }: Tensor): ArrayBuffer | undefined =>
+  buffer instanceof ArrayBuffer ? buffer : undefined;
+
+/** Returns the buffers that tensors were lent in, each once. */
+export const lentBuffers = (tensors: Tensors): ArrayBuffer[] => {
+  const lent = Object.values(tensors).flatMap((tensor) => (tensor.lend === true ? [lentBuffer(tensor)] : []));
+  return [...new Set(lent)].filter((buffer) => buffer !== undefined);
+};

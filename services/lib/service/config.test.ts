@@ -56,6 +56,8 @@ test("addresses of Kafka and S3 choose the adapters", () => {
     bucket: "radhical",
     accessKey: "who",
     secretKey: "what",
+    ca: undefined,
+    pathStyle: true,
   };
   assert.deepEqual(objects, { kind: "s3", ...s3 });
 });

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { invalid } from "../errors.ts";
 import { DEFAULT_PREFIX } from "../queue/kafka-names.ts";
 import { DEVICES } from "../runtime/provider.ts";
+import { AccessSettings, accessProblems, kafkaAccess, s3Access } from "./config-access.ts";
 
 const MAX_PORT = 65_535;
 const portOf = (listen: string): number => Number(listen.replace(/^.*:/, ""));
@@ -39,8 +40,7 @@ export const ServiceConfig = z
     S3_ENDPOINT: z.url().optional(),
     S3_REGION: z.string().default("us-east-1"),
     S3_BUCKET: z.string().default("radhical"),
-    S3_ACCESS_KEY: z.string().optional(),
-    S3_SECRET_KEY: z.string().optional(),
+    ...AccessSettings,
   })
   .transform((env) => ({
     listen: {
@@ -61,6 +61,7 @@ export const ServiceConfig = z
           partitions: env.KAFKA_PARTITIONS,
           replication: env.KAFKA_REPLICATION,
           sessionTimeoutMs: env.KAFKA_SESSION_TIMEOUT_MS,
+          ...kafkaAccess(env),
         } as const)
       : ({ kind: "in-process" } as const),
     objects: env.S3_ENDPOINT
@@ -69,8 +70,7 @@ export const ServiceConfig = z
           endpoint: env.S3_ENDPOINT,
           region: env.S3_REGION,
           bucket: env.S3_BUCKET,
-          accessKey: env.S3_ACCESS_KEY ?? "",
-          secretKey: env.S3_SECRET_KEY ?? "",
+          ...s3Access(env),
         } as const)
       : ({ kind: "folder", folder: env.RADHICAL_OBJECTS } as const),
   }));
@@ -79,9 +79,14 @@ export type ServiceConfig = z.output<typeof ServiceConfig>;
 
 /** Returns the checked configuration. Throws CONFIG_INVALID that lists every problem at once. */
 export function readConfig(env: Readonly<Record<string, string | undefined>>): ServiceConfig {
-  const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ""));
+  const set = Object.fromEntries(
+    Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ""),
+  );
   const parsed = ServiceConfig.safeParse(set);
-  if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+  const problems = [
+    ...(parsed.error?.issues ?? []).map((issue) => `${issue.path.join(".")}: ${issue.message}`),
+    ...accessProblems(set),
+  ];
+  if (parsed.success && problems.length === 0) return parsed.data;
   throw invalid("CONFIG_INVALID", `Cannot start with these settings: ${problems.join("; ")}`);
 }

@@ -1,50 +1,74 @@
-/** @file A tile's state as the store holds it between levels and at the end. */
-import { type CascadeState, expandState } from "../method/cascade.ts";
-import type { Rect } from "../method/image.ts";
-import { parentTables } from "../method/parents.ts";
+/** @file A tile's decisions as the store holds them between levels and at the end. */
+import type { LevelCounts } from "../method/cascade.ts";
+import type { TileDecisions } from "../method/decisions.ts";
 import { objectKey } from "../objects/object-key.ts";
 import type { LevelCounts as LevelCountsMessage } from "../proto/radhical/v1/segmentation.ts";
 import { TileState } from "../proto/radhical/v1/work.ts";
 import { encode } from "./documents.ts";
 
-export interface StoredState {
-  readonly state: CascadeState;
-  readonly counts: readonly LevelCountsMessage[];
-}
-
-const bytesOf = (data: Uint8Array | Float32Array): Buffer => Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-
 /** Returns the folder of an image's states between levels. */
 export const statesFolder = (prefix: string): string => objectKey(prefix, "states");
 
-/** Returns the bytes to store. */
-export const encodeTileState = ({ state, counts }: StoredState): Uint8Array =>
-  encode(TileState, {
-    width: state.width,
-    height: state.height,
-    level: bytesOf(state.level),
-    positive: bytesOf(state.positive),
-    p2: bytesOf(state.p2),
-    counts: [...counts],
-  });
+/** Of the header's length. */
+const PREFIX_BYTES = 4;
 
-/** Returns what `encodeTileState` stored. */
-export function decodeTileState(bytes: Uint8Array): StoredState {
-  const { width, height, level, positive, p2, counts } = TileState.decode(bytes);
-  // A copy of its own: the floats need not be aligned within the message.
-  return { state: { width, height, level, positive, p2: new Float32Array(Uint8Array.from(p2).buffer) }, counts };
+/**
+ * Returns the bytes to store: the header's length (uint32, little endian), the header (`TileState`, padded to whole floats), P2 of each level
+ * (float32, little endian) and the decisions of each level (a byte a pixel). A message would copy them three times.
+ */
+export function encodeTileState({ tile, image, reductions, levels }: TileDecisions): Uint8Array {
+  const header = encode(TileState, {
+    ...tile,
+    imageWidth: image.width,
+    imageHeight: image.height,
+    reductions: [...reductions],
+    counts: levels.map(({ counts }) => countsMessage(counts)),
+  });
+  const prefix = Buffer.alloc(paddedLength(header.length));
+  prefix.writeUInt32LE(header.length);
+  prefix.set(header, PREFIX_BYTES);
+  return Buffer.concat([
+    prefix,
+    ...levels.map(({ p2 }) => new Uint8Array(p2.buffer, p2.byteOffset, p2.byteLength)),
+    ...levels.map(({ decisions }) => decisions),
+  ]);
 }
 
-/** Returns a tile's state taken from one reduction down a chain of finer ones, each pixel from its parent. */
-export const expandThrough = (
-  state: CascadeState,
-  chain: readonly number[],
-  tile: Rect,
-  image: { readonly width: number; readonly height: number },
-): CascadeState => {
-  let expanded = state;
-  for (let i = 1; i < chain.length; i++) {
-    expanded = expandState(expanded, parentTables(tile, image.width, image.height, chain[i]!, chain[i - 1]!));
-  }
-  return expanded;
-};
+const paddedLength = (headerLength: number): number =>
+  PREFIX_BYTES + Math.ceil(headerLength / Float32Array.BYTES_PER_ELEMENT) * Float32Array.BYTES_PER_ELEMENT;
+
+/** Returns what `encodeTileState` stored; it may share memory with `stored`. */
+export function decodeTileState(stored: Uint8Array): TileDecisions {
+  // Floats have to be aligned.
+  const bytes = stored.byteOffset % Float32Array.BYTES_PER_ELEMENT === 0 ? stored : new Uint8Array(stored);
+  const headerLength = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+  const header = TileState.decode(bytes.subarray(PREFIX_BYTES, PREFIX_BYTES + headerLength));
+  const { x, y, width, height, imageWidth, imageHeight, reductions } = header;
+  const counts = header.counts.map(countsOf);
+  let floatsAt = paddedLength(headerLength);
+  let decisionsAt = floatsAt + counts.reduce((sum, { computed }) => sum + Float32Array.BYTES_PER_ELEMENT * computed, 0);
+  const levels = counts.map((own) => {
+    const p2 = new Float32Array(bytes.buffer, bytes.byteOffset + floatsAt, own.computed);
+    const decisions = bytes.subarray(decisionsAt, decisionsAt + own.computed);
+    floatsAt += p2.byteLength;
+    decisionsAt += own.computed;
+    return { counts: own, decisions, p2 };
+  });
+  return { tile: { x, y, width, height }, image: { width: imageWidth, height: imageHeight }, reductions, levels };
+}
+
+/** Returns counts as messages carry them. */
+export const countsMessage = ({ level, computed, accepted, rejected }: LevelCounts): LevelCountsMessage => ({
+  level,
+  computed: BigInt(computed),
+  accepted: BigInt(accepted),
+  rejected: BigInt(rejected),
+});
+
+/** Returns the counts of a message. */
+export const countsOf = ({ level, computed, accepted, rejected }: LevelCountsMessage): LevelCounts => ({
+  level,
+  computed: Number(computed),
+  accepted: Number(accepted),
+  rejected: Number(rejected),
+});

@@ -1,113 +1,99 @@
 /**
- * @file Layers at listed places on CPUs with blocked convolutions. Windows are laid side by side as one image, over which a convolution
- * steps a window at a time: it adds up in the order of the dense evaluation's, so that both give the same bits.
+ * @file Sparse evaluation on CPUs with blocked convolutions. Windows are laid side by side as one image, over which a convolution steps a
+ * window at a time: it adds up in the order of the dense evaluation's, so that both give the same bits.
  */
 import type { Graph, Value } from "../graph.ts";
-import type { ConvLayer } from "../layers.ts";
-import type { PlacedLayer } from "../network-description.ts";
-import { SQUARE_PX, type Square } from "../sparse-places.ts";
 import type { WindowedLayer } from "../windowed-layers.ts";
-import { blockedFilter } from "./filters.ts";
+import { blockedFilter, plainInputFilter } from "./filters.ts";
 
-/** True if all layers from `start` on can be evaluated so; the last convolution may have any channels. */
-export const canBlockPlaces = (layers: readonly WindowedLayer[], start: number, block: number): boolean =>
+/** A layer with its parameters in the graph. */
+export interface DealtLayer extends WindowedLayer {
+  readonly values: readonly Value[];
+}
+
+/** True if all layers can be evaluated so: every convolution's channels are whole blocks, but for the pixels' and, at a 1x1, the last one's. */
+export const canBlock = (layers: readonly WindowedLayer[], block: number): boolean =>
   block > 0 &&
-  layers.slice(start).every(({ layer, input, output }, i, own) => {
-    if (input.channels % block !== 0) return false;
-    return layer.type !== "conv" || output.channels % block === 0 || (i === own.length - 1 && layer.kernelPx === 1);
+  layers.every(({ layer, input, output, windowPx }, i) => {
+    if (i === 0 ? layer.type !== "conv" || input.channels >= block : input.channels % block !== 0) return false;
+    return output.channels % block === 0 || (i === layers.length - 1 && layer.type === "conv" && windowPx === 1);
   });
 
-/**
- * Returns the squares that a start is evaluated in, undefined where single windows are better (nothing behind it reads windows: its
- * places are the selected pixels themselves) or all there is.
- */
-export function startSquare(layers: readonly WindowedLayer[], start: number, block: number): Square | undefined {
-  const { windowPx, dilation, marginPx, input } = layers[start]!;
-  const isLast = layers.slice(start + 1).every((layer) => layer.windowPx === 1);
-  if (isLast || marginPx + 1 < SQUARE_PX || !canBlockPlaces(layers, start, block)) return undefined;
-  return { inputPx: SQUARE_PX + (windowPx - 1) * dilation, channelBlocks: input.channels / block };
-}
-
-/** Returns the values of a dense output [1, channels, height, width] as [channels / block, height * width, block]. */
-export const blockedTable = (graph: Graph, value: Value, channels: number, block: number): Value =>
-  graph.reshape(graph.blocked("ReorderInput", [value]), [channels / block, -1, block]);
-
-/** Where a layer reads, and what it is. */
-export interface BlockedPlace {
-  readonly placed: PlacedLayer;
-  /** int32 [places, windowPx²], rows of `table`; undefined where a place reads itself. */
-  readonly windows: Value | undefined;
-  readonly parameters: readonly Value[];
-  readonly block: number;
-}
-
-/** Returns a layer's values at its places, [channels / block, places, block], from those of the layer before it. */
-export function blockedPlaces(graph: Graph, table: Value, { placed, windows, parameters, block }: BlockedPlace): Value {
-  const { layer, input } = placed;
-  switch (layer.type) {
-    case "relu":
-      return graph.node("Relu", [table]);
-    case "maxPool": {
-      if (windows === undefined) return table;
-      const byPlace = graph.node("Transpose", [windows], { perm: [1, 0] });
-      const gathered = graph.node("Gather", [table, byPlace], { axis: 1 });
-      return graph.node("ReduceMax", [gathered, graph.int64s([1])], { keepdims: 0 });
-    }
-    case "conv": {
-      const image = windows === undefined ? table : sideBySide(graph, table, windows, layer.kernelPx);
-      const [weight, bias] = parameters;
-      if (weight === undefined || bias === undefined) throw new Error("A convolution has a weight and a bias");
-      return convolve(graph, layer, graph.reshape(image, [1, input.channels, layer.kernelPx, -1]), weight, bias, {
-        inputs: input.channels,
-        block,
-      });
+/** Returns the layers' values on whole regions; `pixels` is plain, the result blocked. */
+export function blockedFront(graph: Graph, pixels: Value, layers: readonly DealtLayer[], block: number): Value {
+  let value = pixels;
+  for (const { layer, input, values, dilation, hasRelu } of withRelus(layers)) {
+    const dilations = [dilation, dilation];
+    if (layer.type === "relu") value = graph.node("Relu", [value]);
+    else if (layer.type === "maxPool") {
+      const kernel = [layer.sizePx, layer.sizePx];
+      value = graph.blocked("MaxPool", [value], { kernel_shape: kernel, strides: [1, 1], dilations });
+    } else {
+      const shape = { outputs: layer.channels, inputs: input.channels, kernelPx: layer.kernelPx, block };
+      const [weight, bias] = weightAndBias(values);
+      const filter = value === pixels ? plainInputFilter(graph, weight, shape) : blockedFilter(graph, weight, shape);
+      value = graph.blocked("Conv", [value, filter, bias], { dilations, ...activation(hasRelu) });
     }
   }
+  return value;
+}
+
+/** Returns blocked [rectangles, channels, height, width] as [channels / block, rectangles * height * width, block]. */
+export function blockedTable(graph: Graph, value: Value, channels: number, block: number): Value {
+  const byRectangle = graph.reshape(value, [0, channels / block, -1, block]);
+  const byBlock = graph.node("Transpose", [byRectangle], { perm: [1, 0, 2, 3] });
+  return graph.reshape(byBlock, [channels / block, -1, block]);
 }
 
 /**
- * Returns a convolution over squares, [channels / block, places, block] from the same of its input; `rows` int32
- * [squares, input channels / block, inputPx, inputPx].
+ * Returns the last layers' values at selected pixels, plain [1, channels, 1, selected]; `windows` int32 [windowPx, selected, windowPx] are
+ * the first of these layers' as rows of `table`.
  */
-export function blockedSquares(
+export function blockedPlaces(
   graph: Graph,
   table: Value,
-  { input, layer, dilation }: WindowedLayer & { readonly layer: ConvLayer },
-  { rows, parameters, block }: { readonly rows: Value; readonly parameters: readonly Value[]; readonly block: number },
-  { inputPx }: Square,
+  windows: Value,
+  layers: readonly DealtLayer[],
+  block: number,
 ): Value {
-  const [weight, bias] = parameters;
-  if (weight === undefined || bias === undefined) throw new Error("A convolution has a weight and a bias");
-  const { channels, kernelPx } = layer;
-  const gathered = graph.node("Gather", [graph.reshape(table, [-1, block]), rows], { axis: 0 });
-  const images = graph.reshape(gathered, [-1, input.channels, inputPx, inputPx]);
-  const filter = blockedFilter(graph, weight, { outputs: channels, inputs: input.channels, kernelPx, block });
-  const convolved = graph.blocked("Conv", [images, filter, bias], { dilations: [dilation, dilation] });
-  const bySquare = graph.reshape(convolved, [-1, channels / block, SQUARE_PX ** 2, block]);
-  const byChannel = graph.node("Transpose", [bySquare], { perm: [1, 0, 2, 3] });
-  return graph.reshape(byChannel, [channels / block, -1, block]);
-}
-
-/** [channels / block, kernel, places * kernel, block]: the windows as one image. */
-function sideBySide(graph: Graph, table: Value, windows: Value, kernelPx: number): Value {
-  const square = graph.reshape(windows, [-1, kernelPx, kernelPx]);
-  const byRow = graph.node("Transpose", [square], { perm: [1, 0, 2] });
-  return graph.node("Gather", [table, byRow], { axis: 1 });
-}
-
-function convolve(
-  graph: Graph,
-  { channels, kernelPx }: ConvLayer,
-  image: Value,
-  weight: Value,
-  bias: Value,
-  { inputs, block }: { readonly inputs: number; readonly block: number },
-): Value {
-  if (channels % block !== 0) {
-    const plain = graph.blocked("ReorderOutput", [image], { channels: inputs });
-    return graph.node("Conv", [plain, weight, bias]);
+  const { windowPx, input } = layers[0]!;
+  const gathered = graph.node("Gather", [table, windows], { axis: 1 });
+  let value = graph.reshape(gathered, [1, input.channels, windowPx, -1]);
+  for (const { layer, input: own, values, hasRelu } of withRelus(layers)) {
+    if (layer.type === "relu") value = graph.node("Relu", [value]);
+    else if (layer.type === "maxPool") {
+      const { sizePx } = layer;
+      value = graph.blocked("MaxPool", [value], { kernel_shape: [sizePx, sizePx], strides: [1, sizePx] });
+    } else {
+      const { channels, kernelPx } = layer;
+      const outputs = Math.ceil(channels / block) * block;
+      const [weight, bias] = weightAndBias(values);
+      const shape = { outputs, inputs: own.channels, kernelPx, block };
+      const filter = blockedFilter(graph, padded(graph, weight, outputs - channels, 4), shape);
+      const offsets = padded(graph, bias, outputs - channels, 1);
+      const strides = [1, kernelPx];
+      value = graph.blocked("Conv", [value, filter, offsets], { strides, ...activation(hasRelu) });
+    }
   }
-  const filter = blockedFilter(graph, weight, { outputs: channels, inputs, kernelPx, block });
-  const convolved = graph.blocked("Conv", [image, filter, bias], { strides: [1, kernelPx] });
-  return graph.reshape(convolved, [channels / block, -1, block]);
+  return graph.blocked("ReorderOutput", [value], { channels: layers.at(-1)!.output.channels });
+}
+
+/** The layers, a rectifier right behind a convolution being part of it. */
+function withRelus(layers: readonly DealtLayer[]): (DealtLayer & { readonly hasRelu: boolean })[] {
+  const isAbsorbed = (i: number): boolean => layers[i]?.layer.type === "relu" && layers[i - 1]?.layer.type === "conv";
+  return layers.flatMap((dealt, i) => (isAbsorbed(i) ? [] : [{ ...dealt, hasRelu: isAbsorbed(i + 1) }]));
+}
+
+const activation = (hasRelu: boolean) => (hasRelu ? { activation: "Relu" } : {});
+
+function weightAndBias([weight, bias]: readonly Value[]): readonly [Value, Value] {
+  if (weight === undefined || bias === undefined) throw new Error("A convolution has a weight and a bias");
+  return [weight, bias];
+}
+
+/** Appends zeros for so many more outputs, along the first of `rank` axes. */
+function padded(graph: Graph, array: Value, count: number, rank: number): Value {
+  if (count === 0) return array;
+  const pads = Array.from({ length: 2 * rank }, (_, i) => (i === rank ? count : 0));
+  return graph.node("Pad", [array, graph.int64s(pads), graph.scalar(0)]);
 }

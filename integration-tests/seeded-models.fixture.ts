@@ -21,6 +21,8 @@ export async function writeSeededModels(folder: string): Promise<string> {
     endingAt: levels.map(() => POINT),
     dense: POINT,
     maxHolePx: 0,
+    openingPx: 0,
+    minNucleusPx: 0,
   };
   await writeWhole(join(folder, "fold-1", "thresholds.json"), JSON.stringify(thresholds));
   return folder;

@@ -47,10 +47,10 @@ export const RunOptions = z.object({
     .max(1, { error: fromNoneToOne })
     .default(0.2),
   averagedSteps: wholeNumber(0).default(0),
-  coarseNetworks: oneOf(["full", "half"]).default("full"),
   maxHole: wholeNumber(0).default(DEFAULT_CLEANING.maxHolePx),
   opening: wholeNumber(0, MAX_OPENING_PX).default(DEFAULT_CLEANING.openingPx),
   minNucleus: wholeNumber(0).default(DEFAULT_CLEANING.minNucleusPx),
+  coarseNetworks: oneOf(["full", "half"]).default("full"),
   maxCompute: aboveNone.optional(),
   minScore: aboveNone.optional(),
   annotation: oneOf(["sparse", "complete"]).default("sparse"),

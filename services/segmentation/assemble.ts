@@ -1,4 +1,4 @@
-/** @file Makes an image's results from its tiles: probability image, mask without holes and specks, decided-by-level map (METHOD.md 5 and 7). */
+/** @file Makes an image's results from its tiles: probability image, mask without holes, spurs and specks, decided-by-level map (METHOD.md 5 and 7). */
 import pLimit from "p-limit";
 import { encodePng } from "../lib/images/encode-png.ts";
 import { computeFraction } from "../lib/method/cascade.ts";

@@ -1,6 +1,7 @@
 /** @file Filling holes of a mask and dropping its specks. On masks each returns a new 0/1 mask of width x height pixels. */
 import { invalid } from "../errors.ts";
-import { complement as complementPlane, packPlane, unpackPlane } from "./bit-plane.ts";
+import { complement as complementPlane } from "./bit-plane.ts";
+import { packRuns, unpackRuns } from "./bit-runs.ts";
 import {
   type Components,
   type Connectivity,
@@ -46,11 +47,7 @@ export const scaleCleaning = ({ maxHolePx, openingPx, minNucleusPx }: Cleaning, 
   minNucleusPx: Math.ceil(minNucleusPx / scale ** 2),
 });
 
-/** Returns the mask with its holes filled, then opened, then without its 8-connected components of too few pixels. */
-export const cleanMask = (mask: Uint8Array, width: number, height: number, cleaning: Cleaning): Uint8Array =>
-  planeOf(cleanRuns(findRuns(mask, width, height), width, cleaning), mask.length);
-
-/** `cleanMask` on runs, which tuning cleans thousands of times. */
+/** Returns the runs of a mask with its holes filled, then opened, then without its 8-connected components of too few pixels. */
 export const cleanRuns = (runs: Runs, width: number, cleaning: Cleaning): Runs => {
   const { maxHolePx, openingPx, minNucleusPx } = cleaning;
   const opened = openRuns(fillRunHoles(runs, width, maxHolePx), width, openingPx);
@@ -62,11 +59,10 @@ export const cleanRuns = (runs: Runs, width: number, cleaning: Cleaning): Runs =
 
 /** The pixels that lie in a square of 2 * `reach` + 1 within the runs (opening: erosion, then dilation); beyond the border all is within. */
 const openRuns = (runs: Runs, width: number, reach: number): Runs => {
-  const height = runs.rows.length - 1;
-  if (reach === 0 || runs.starts.length === 0) return runs;
-  const outside = complementPlane(packPlane(planeOf(runs, width * height), width, height));
+  if (reach === 0) return runs;
+  const outside = complementPlane(packRuns(runs, width));
   const eroded = complementPlane(anyWithin(outside, reach, reach));
-  return findRuns(unpackPlane(anyWithin(eroded, reach, reach)), width, height);
+  return unpackRuns(anyWithin(eroded, reach, reach));
 };
 
 /**

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { packPlane, unpackPlane } from "./bit-plane.ts";
-import { cleanMask, dropSmall, fillEnclosed, fillHoles } from "./cleaning.ts";
-import { type Connectivity, findComponents, labelComponents } from "./components.ts";
+import { cleanRuns, dropSmall, fillEnclosed, fillHoles } from "./cleaning.ts";
+import { type Connectivity, findComponents, findRuns, labelComponents, planeOf } from "./components.ts";
 import { anyWithin } from "./neighbourhood.ts";
 
 /** Flood fill from every pixel in row-major order: label 1, 2, … per component. */
@@ -163,7 +163,8 @@ test("cleans by filling holes first, then opening, then dropping what is still t
         const fits = filled.map((_, i) => (around(i).every((at) => filled[at] === 1) ? 1 : 0));
         const opened = fits.map((_, i) => (around(i).some((at) => fits[at] === 1) ? 1 : 0));
         const expected = dropSmall(opened, width, height, minNucleusPx, 8);
-        assert.deepEqual(cleanMask(mask, width, height, { maxHolePx, openingPx, minNucleusPx }), expected);
+        const cleaned = cleanRuns(findRuns(mask, width, height), width, { maxHolePx, openingPx, minNucleusPx });
+        assert.deepEqual(planeOf(cleaned, mask.length), expected);
       },
     ),
     { numRuns: 300 },

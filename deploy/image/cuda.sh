@@ -1,6 +1,7 @@
 #!/bin/sh
 # cuda.sh TARGET: puts ONNX Runtime's CUDA library and all that it loads of CUDA 13 and cuDNN 9 into TARGET/lib, and the licences
-# beside them. From PyPI's wheels, each known by its SHA-256 in cuda-requirements.txt; needs pip and unzip. The driver is the host's.
+# beside them. From PyPI's wheels, each known by its SHA-256 in cuda-requirements.txt. Installs pip and unzip where they are
+# missing. The driver is the host's.
 set -eu
 target=$1
 here=$(cd "$(dirname "$0")" && pwd)
@@ -9,6 +10,11 @@ here=$(cd "$(dirname "$0")" && pwd)
   echo "cuda.sh: Cannot get CUDA for \"$(uname -m)\": its wheels are for x86_64; build without CUDA" >&2
   exit 1
 }
+if ! command -v unzip >/dev/null || ! python3 -m pip --version >/dev/null 2>&1; then
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq
+  apt-get install -qq --yes --no-install-recommends ca-certificates python3-pip unzip >/dev/null
+fi
 wheels=$(mktemp -d)
 trap 'rm -rf "$wheels"' EXIT
 python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --python-version 3.11 \

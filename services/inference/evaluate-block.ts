@@ -4,7 +4,7 @@ import type { Rect } from "../lib/method/image.ts";
 import { PATCH_SIZE_PX } from "../lib/method/patches.ts";
 import { cheapestPath, denseCostUs, type EvaluationPath } from "../lib/network/evaluation-path.ts";
 import type { EvaluatedSize } from "../lib/network/sparse-plan.ts";
-import { type EvaluatedPixels, evaluateDense, evaluatePatches, evaluateSparse } from "./evaluate-region.ts";
+import { countingUp, type EvaluatedPixels, evaluateDense, evaluatePatches, evaluateSparse } from "./evaluate-region.ts";
 import type { LoadedNetwork } from "./loaded-network.ts";
 
 /** Sparse evaluation takes a block in parts of at most this side, and parts with more open pixels than this apart again. */
@@ -143,13 +143,6 @@ function selectedIn(open: Uint8Array | undefined, stride: number, { x, y, width,
     }
   }
   return pixels.subarray(0, count);
-}
-
-/** 0, 1, 2, … */
-function countingUp(count: number): Int32Array {
-  const numbers = new Int32Array(count);
-  for (let i = 0; i < count; i++) numbers[i] = i;
-  return numbers;
 }
 
 function grown(array: Int32Array, length: number): Int32Array<ArrayBuffer> {

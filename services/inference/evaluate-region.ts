@@ -85,7 +85,7 @@ export async function evaluatePatches(
   network: LoadedNetwork,
   surrounded: Uint8Array<ArrayBuffer>,
   rect: Rect,
-  { selected = Int32Array.from({ length: rect.width * rect.height }, (_, i) => i), progress }: PatchesWork = {},
+  { selected = countingUp(rect.width * rect.height), progress }: PatchesWork = {},
 ): Promise<EvaluatedPixels> {
   const session = await network.patches();
   const probabilities = new Float32Array(3 * selected.length);
@@ -163,4 +163,11 @@ function gatherPatches(surrounded: Uint8Array<ArrayBuffer>, { width, height }: R
     }
   }
   return data;
+}
+
+/** Returns 0, 1, 2, … */
+export function countingUp(count: number): Int32Array {
+  const numbers = new Int32Array(count);
+  for (let i = 0; i < count; i++) numbers[i] = i;
+  return numbers;
 }

@@ -1,4 +1,4 @@
-/** @file Filling holes of a mask and dropping its specks. On masks each returns a new 0/1 mask of width x height pixels. */
+/** @file Filling holes of a mask, opening it, and dropping its specks. On planes each returns a new 0/1 mask of width x height pixels. */
 import { invalid } from "../errors.ts";
 import { complement as complementPlane } from "./bit-plane.ts";
 import { packRuns, unpackRuns } from "./bit-runs.ts";
@@ -9,8 +9,6 @@ import {
   componentsOf,
   filterRuns,
   findComponents,
-  findRuns,
-  planeOf,
   type Runs,
 } from "./components.ts";
 import { anyWithin } from "./neighbourhood.ts";
@@ -65,13 +63,7 @@ const openRuns = (runs: Runs, width: number, reach: number): Runs => {
   return unpackRuns(anyWithin(eroded, reach, reach));
 };
 
-/**
- * Returns the mask with its holes filled (METHOD.md 5 and 7): every 4-connected background component of at most `maxHolePx` pixels,
- * to the letter: one at the image's border too.
- */
-export const fillHoles = (mask: Uint8Array, width: number, height: number, maxHolePx: number): Uint8Array =>
-  planeOf(fillRunHoles(findRuns(mask, width, height), width, maxHolePx), mask.length);
-
+/** Fills holes (METHOD.md 5 and 7): every 4-connected background component of at most `maxHolePx` pixels, to the letter: one at the image's border too. */
 const fillRunHoles = (runs: Runs, width: number, maxHolePx: number): Runs => {
   const background = componentsOf(complement(runs, width), width, 4);
   const { areas, owners } = background;

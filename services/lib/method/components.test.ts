@@ -2,9 +2,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { packPlane, unpackPlane } from "./bit-plane.ts";
-import { cleanRuns, dropSmall, fillEnclosed, fillHoles } from "./cleaning.ts";
+import { type Cleaning, cleanRuns, dropSmall, fillEnclosed } from "./cleaning.ts";
 import { type Connectivity, findComponents, findRuns, labelComponents, planeOf } from "./components.ts";
 import { anyWithin } from "./neighbourhood.ts";
+
+const clean = (mask: Uint8Array, width: number, height: number, cleaning: Cleaning): Uint8Array =>
+  planeOf(cleanRuns(findRuns(mask, width, height), width, cleaning), mask.length);
+
+const fillHoles = (mask: Uint8Array, width: number, height: number, maxHolePx: number): Uint8Array =>
+  clean(mask, width, height, { maxHolePx, openingPx: 0, minNucleusPx: 0 });
 
 /** Flood fill from every pixel in row-major order: label 1, 2, … per component. */
 const floodFill = (
@@ -163,8 +169,7 @@ test("cleans by filling holes first, then opening, then dropping what is still t
         const fits = filled.map((_, i) => (around(i).every((at) => filled[at] === 1) ? 1 : 0));
         const opened = fits.map((_, i) => (around(i).some((at) => fits[at] === 1) ? 1 : 0));
         const expected = dropSmall(opened, width, height, minNucleusPx, 8);
-        const cleaned = cleanRuns(findRuns(mask, width, height), width, { maxHolePx, openingPx, minNucleusPx });
-        assert.deepEqual(planeOf(cleaned, mask.length), expected);
+        assert.deepEqual(clean(mask, width, height, { maxHolePx, openingPx, minNucleusPx }), expected);
       },
     ),
     { numRuns: 300 },

@@ -10,7 +10,7 @@ import type { ObjectStore } from "../../services/lib/objects/object-store.ts";
 import { openS3Store } from "../../services/lib/objects/s3-store.ts";
 import { publishedMessages } from "../../services/lib/queue/kafka-offsets.fixture.ts";
 import type { ServiceName } from "../../services/lib/service/service-names.ts";
-import { type Deployment, provisionDeployment, serversFromEnvironment } from "../deployment.fixture.ts";
+import { type Deployment, provisionDeployment, serversFromEnvironment, serversIn } from "../deployment.fixture.ts";
 import { COMMAND, temporaryFolder, type Undoing } from "../radhical-command.fixture.ts";
 import { type Serving, startServing, TOKEN } from "../serving.fixture.ts";
 
@@ -40,8 +40,10 @@ async function openServers(t: Undoing): Promise<NonNullable<ReturnType<typeof se
   const env = { ...process.env, RADHICAL_LOCAL_STATE: state };
   t.after(() => run(join(LOCAL, "down"), { env }));
   const { stdout } = await run(join(LOCAL, "up"), { env });
-  for (const [, name = "", value = ""] of stdout.matchAll(/^export (\w+)=(.*)$/gm)) process.env[name] = value;
-  const servers = serversFromEnvironment();
+  // Not into this process's own environment: the next benchmark would take them for servers that somebody named.
+  const servers = serversIn(
+    Object.fromEntries([...stdout.matchAll(/^export (\w+)=(.*)$/gm)].map(([, name, value]) => [name, value])),
+  );
   if (!servers) throw new Error(`Cannot read the servers' settings from "${stdout}"`);
   return servers;
 }

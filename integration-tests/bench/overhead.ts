@@ -88,6 +88,10 @@ function memoryStore(source: ObjectStore) {
     ...source,
     find,
     get: async (key) => (await find(key))?.bytes ?? source.get(key),
+    head: async (key) => {
+      const found = await find(key);
+      return found && { key, size: found.bytes.byteLength, etag: found.etag };
+    },
     put: async (key, body) => {
       if (!(body instanceof Uint8Array)) throw new Error("Only bytes are kept in memory");
       own.set(key, body);
@@ -119,7 +123,7 @@ async function openBare(deployment: BenchDeployment) {
     break;
   }
   const { signal } = new AbortController();
-  const unit = { signal, outputKey: "", headers: {}, progress: nothing };
+  const unit = { signal, outputKey: "segmentations/bare", headers: {}, progress: nothing };
   const run = async (): Promise<void> => {
     forget();
     passed.push(...planned);

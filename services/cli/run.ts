@@ -21,7 +21,7 @@ import {
   trainModels,
   tuneThresholds,
 } from "./run-steps.ts";
-import { openServices } from "./services.ts";
+import { openServicesOf } from "./services.ts";
 import { testModels } from "./test-step.ts";
 import { writeWhole } from "./transfer.ts";
 
@@ -38,7 +38,7 @@ export async function run(
   await mkdir(options.out, { recursive: true }).catch((cause: unknown) => {
     throw invalid("OUT_UNUSABLE", `Cannot write to --out "${options.out}"`, cause);
   });
-  const services = await openServices(options.address, join(options.out, ".radhical"), env, options.device);
+  const services = await openServicesOf(options, output, env);
   let names: CohortNames | undefined;
   try {
     const steps = runSteps({ services, output, options }, pairs, (known) => {

@@ -1,6 +1,5 @@
 /** @file `radhical segment`: trained models on new images. */
 import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
 import { invalid } from "../lib/errors.ts";
 import { resolutionOf } from "../lib/method/resolution.ts";
 import { ImportPurpose } from "../lib/proto/radhical/v1/datasets.ts";
@@ -13,7 +12,7 @@ import type { SegmentOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { findFiles, stemOf } from "./pair-images.ts";
 import { levelModels } from "./run-steps.ts";
-import { openServices, type Services } from "./services.ts";
+import { openServicesOf, type Services } from "./services.ts";
 import { importFile, inside, receiveFiles } from "./transfer.ts";
 
 const MODES = {
@@ -50,7 +49,7 @@ export async function segment(
   if (folder.otherFolds.length > 0)
     output.note(`using ${folder.fold}; name a folder below "${options.models}" for ${folder.otherFolds.join(", ")}`);
   await mkdir(options.out, { recursive: true });
-  const services = await openServices(options.address, join(options.out, ".radhical"), env, options.device);
+  const services = await openServicesOf(options, output, env);
   try {
     await untilInterrupted(segmentFiles(services, options, output, paths, folder));
   } finally {

@@ -6,7 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { startEmbedded } from "../embedded/embedded.ts";
-import { openServices } from "./services.ts";
+import { humanOutput } from "./output.ts";
+import { openServices, openServicesOf } from "./services.ts";
 
 async function makeFolder(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "radhical-services-"));
@@ -66,6 +67,16 @@ test("without an address the services run in this process and stop with the clie
   await assert.rejects(openServices(undefined, folder, {}), { reason: "FOLDER_IN_USE" });
   await client.close();
   await (await openServices(undefined, folder, {})).close();
+});
+
+test("work in this process says that it leaves the servers alone which the shell names", async (t) => {
+  const lines: string[] = [];
+  const output = humanOutput((line) => lines.push(line), assert.fail);
+  const env = { KAFKA_BROKERS: "127.0.0.1:1", S3_ENDPOINT: "http://127.0.0.1:1" };
+  for (const own of [{}, env]) await (await openServicesOf({ out: await makeFolder(t) }, output, own)).close();
+  await assert.rejects(openServicesOf({ address: "127.0.0.1:1", out: "none" }, output, env));
+  assert.equal(lines.length, 1);
+  assert.match(lines[0]!, /without the servers in KAFKA_BROKERS and S3_ENDPOINT: radhical serve uses them/);
 });
 
 test("a device is not for services elsewhere", async (t) => {

@@ -1,4 +1,5 @@
 /** @file The services as the command sees them: clients on an address, given or embedded. */
+import { join } from "node:path";
 import type { Client } from "nice-grpc";
 import { type Embedded, startEmbedded } from "../embedded/embedded.ts";
 import { DomainError, invalid } from "../lib/errors.ts";
@@ -12,6 +13,7 @@ import { TuningServiceDefinition } from "../lib/proto/radhical/v1/tuning.ts";
 import type { Device } from "../lib/runtime/provider.ts";
 import { type Connection, connect } from "../lib/service/client.ts";
 import { SERVICE_NAMES, type ServiceName } from "../lib/service/service-names.ts";
+import type { Output } from "./output.ts";
 
 export interface Services {
   readonly datasets: Client<DatasetsServiceDefinition>;
@@ -124,4 +126,28 @@ export async function openServices(
     jobs: (service) => connectionOf(service).client(JobsServiceDefinition),
     close,
   };
+}
+
+/** Where the services of a piece of work are: elsewhere, or in this process with their objects below what it writes. */
+interface Placement {
+  readonly address?: string | undefined;
+  readonly device?: Device | undefined;
+  readonly out: string;
+}
+
+/**
+ * Returns clients as `openServices` does. Work in this process says so where servers are named: it keeps its objects in its folder and its
+ * queues to itself, or a researcher's command would join the groups of whatever deployment the shell has settings of.
+ */
+export async function openServicesOf(
+  { address, device, out }: Placement,
+  output: Output,
+  env: Environment,
+): Promise<Services> {
+  const named = ["KAFKA_BROKERS", "S3_ENDPOINT"].filter((name) => env[name]);
+  if (address === undefined && named.length > 0)
+    output.note(
+      `working in this process, without the servers in ${named.join(" and ")}: radhical serve uses them, and --address says where it listens`,
+    );
+  return openServices(address, join(out, ".radhical"), env, device);
 }

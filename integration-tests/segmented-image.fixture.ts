@@ -58,29 +58,27 @@ export async function checkImageOutputs(
   );
 }
 
-/** Returns the decided pixels of the one tile that was segmented into a folder: before holes are filled, probabilities as floats. */
-export async function readOnlyTile(out: string): Promise<{ readonly positive: Uint8Array; readonly p2: Float32Array }> {
+/** Returns the decided pixels of the one tile that was segmented into a folder: before holes are filled, P2 of 255. */
+export async function readOnlyTile(out: string): Promise<{ readonly positive: Uint8Array; readonly p2: Uint8Array }> {
   const store = await openFolderStore(join(out, ".radhical"));
   try {
     const keys: string[] = [];
     for await (const { key } of store.list("segmentations/")) if (key.includes("/results/")) keys.push(key);
     assert.equal(keys.length, 1);
     const tile = decodeTileState(await store.get(keys[0] ?? ""));
-    // A number for each decision: where its probability stands, and whether it is a nucleus.
-    const decisions: { readonly isAccepted: boolean; readonly p2: number }[] = [];
     const positive: number[] = [];
     const p2: number[] = [];
     decidedPixels(
       tile,
-      (_, isAccepted, probability) => decisions.push({ isAccepted, p2: probability }),
+      (_, isAccepted, probability) => 1 + 2 * probability + Number(isAccepted),
       ({ plane }) => {
         for (const number of plane) {
-          positive.push(decisions[number - 1]?.isAccepted === true ? 1 : 0);
-          p2.push(decisions[number - 1]?.p2 ?? 0);
+          positive.push((number - 1) & 1);
+          p2.push((number - 1) >>> 1);
         }
       },
     );
-    return { positive: Uint8Array.from(positive), p2: Float32Array.from(p2) };
+    return { positive: Uint8Array.from(positive), p2: Uint8Array.from(p2) };
   } finally {
     await store.close();
   }

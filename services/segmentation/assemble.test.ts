@@ -31,7 +31,8 @@ const isPositive = (x: number, y: number): boolean => {
   return !isIn(x, y, 494, 494, 12) && !isIn(x, y, 990, 100, 20);
 };
 const isSpur = (x: number, y: number): boolean => x >= 999 && x < 1_001 && y >= 268 && y < 290;
-const p2Of = (x: number, y: number): number => ((x + 3 * y) % 256) / 255;
+/** Of 255. */
+const p2Of = (x: number, y: number): number => (x + 3 * y) % 256;
 
 /** Stores tiles as level workers leave them, and joins them. */
 async function assemble(t: TestContext, tile: number) {
@@ -61,7 +62,7 @@ async function assemble(t: TestContext, tile: number) {
     );
     const counts = { level: 1, computed: width * height, accepted: n, rejected: 1 };
     const decisions = Uint8Array.from(pixels, ([px, py]) => (isPositive(px, py) ? ACCEPTED : REJECTED));
-    const p2 = Float32Array.from(pixels, ([px, py]) => p2Of(px, py));
+    const p2 = Uint8Array.from(pixels, ([px, py]) => p2Of(px, py));
     const resultKey = `results/${n}`;
     const decided = {
       tile: { x, y, width, height },

@@ -14,7 +14,7 @@ import { countsOf, decodeTileState } from "../lib/service/tile-state.ts";
 
 /** What became of a pixel as one number: bits 0 to 7 P2 and 8 to 15 1 - P2, of 255; 16 nucleus; 17 and up the level that decided it. */
 const describe = (level: number, isAccepted: boolean, p2: number): number =>
-  Math.round(255 * p2) | (Math.round(255 * (1 - p2)) << 8) | (isAccepted ? 1 << 16 : 0) | (level << 17);
+  p2 | ((255 - p2) << 8) | (isAccepted ? 1 << 16 : 0) | (level << 17);
 
 /** Planes over an image's own pixels that are to be written. */
 export type ResultPlanes =

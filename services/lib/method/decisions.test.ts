@@ -79,7 +79,7 @@ function compare(tile: TileDecisions["tile"], image: TileDecisions["image"], see
   );
   assert.deepEqual(
     described.map((number) => p2[(number >>> 5) - 1]),
-    [...state!.p2],
+    Array.from(state!.p2, (probability) => Math.round(255 * probability)),
   );
 }
 
@@ -96,11 +96,11 @@ test("a tile's lists say at every level and in the end what planes over the tile
 test("a tile of which a coarse level decided everything has all its pixels from there", () => {
   const tile = { x: 0, y: 0, width: 20, height: 10 };
   const counts = { level: 4, computed: 2, accepted: 2, rejected: 0 };
-  const levels = [{ counts, decisions: Uint8Array.of(2, 2), p2: Float32Array.of(0.75, 0.75) }];
+  const levels = [{ counts, decisions: Uint8Array.of(2, 2), p2: Uint8Array.of(3, 3) }];
   const seen: number[] = [];
   decidedPixels(
     { tile, image: tile, reductions: REDUCTIONS, levels },
-    (level, isAccepted, p2) => 100 * level + 10 * Number(isAccepted) + 4 * p2,
+    (level, isAccepted, p2) => 100 * level + 10 * Number(isAccepted) + p2,
     ({ plane }) => seen.push(...plane),
   );
   assert.deepEqual(seen, new Array(200).fill(413));

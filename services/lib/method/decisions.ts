@@ -12,8 +12,8 @@ export interface LevelDecisions {
   readonly counts: LevelCounts;
   /** Of each pixel that was open before it, row by row of the tile: OPEN, REJECTED or ACCEPTED. */
   readonly decisions: Uint8Array;
-  /** P2 of each of them. */
-  readonly p2: Float32Array;
+  /** P2 of each of them, of 255: what results show. Every decision has been made from the number itself. */
+  readonly p2: Uint8Array;
 }
 
 /** A tile on its way down the cascade. */
@@ -142,7 +142,7 @@ export function createDecider(open: Uint8Array, width: number, rule: LevelRule):
   const next = new Int32Array(open.length / width);
   const computed = countRows(open, width, next);
   const decisions = new Uint8Array(computed);
-  const p2 = new Float32Array(computed);
+  const p2 = new Uint8Array(computed);
   const seen = new Int32Array(3);
   const take: Decider["take"] = (rect, pixels, probabilities) => {
     const count = pixels.length;
@@ -154,7 +154,7 @@ export function createDecider(open: Uint8Array, width: number, rule: LevelRule):
         const nucleus = probabilities[2 * count + i]!;
         const decision = decide(probabilities[count + i]!, nucleus, own);
         decisions[to] = decision;
-        p2[to] = nucleus;
+        p2[to] = 255 * nucleus + 0.5;
         seen[decision] = seen[decision]! + 1;
       }
       next[rect.y + row] = to;

@@ -13,8 +13,8 @@ export const statesFolder = (prefix: string): string => objectKey(prefix, "state
 const PREFIX_BYTES = 4;
 
 /**
- * Returns the bytes to store: the header's length (uint32, little endian), the header (`TileState`, padded to whole floats), P2 of each level
- * (float32, little endian) and the decisions of each level (a byte a pixel). A message would copy them three times.
+ * Returns the bytes to store: the header's length (uint32, little endian), the header (`TileState`), P2 of each level and the decisions of
+ * each level, a byte a pixel each. A message would copy them three times.
  */
 export function encodeTileState({ tile, image, reductions, levels }: TileDecisions): Uint8Array {
   const header = encode(TileState, {
@@ -24,33 +24,23 @@ export function encodeTileState({ tile, image, reductions, levels }: TileDecisio
     reductions: [...reductions],
     counts: levels.map(({ counts }) => countsMessage(counts)),
   });
-  const prefix = Buffer.alloc(paddedLength(header.length));
+  const prefix = Buffer.alloc(PREFIX_BYTES);
   prefix.writeUInt32LE(header.length);
-  prefix.set(header, PREFIX_BYTES);
-  return Buffer.concat([
-    prefix,
-    ...levels.map(({ p2 }) => new Uint8Array(p2.buffer, p2.byteOffset, p2.byteLength)),
-    ...levels.map(({ decisions }) => decisions),
-  ]);
+  return Buffer.concat([prefix, header, ...levels.map(({ p2 }) => p2), ...levels.map(({ decisions }) => decisions)]);
 }
 
-const paddedLength = (headerLength: number): number =>
-  PREFIX_BYTES + Math.ceil(headerLength / Float32Array.BYTES_PER_ELEMENT) * Float32Array.BYTES_PER_ELEMENT;
-
-/** Returns what `encodeTileState` stored; it may share memory with `stored`. */
+/** Returns what `encodeTileState` stored; it shares memory with `stored`. */
 export function decodeTileState(stored: Uint8Array): TileDecisions {
-  // Floats have to be aligned.
-  const bytes = stored.byteOffset % Float32Array.BYTES_PER_ELEMENT === 0 ? stored : new Uint8Array(stored);
-  const headerLength = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
-  const header = TileState.decode(bytes.subarray(PREFIX_BYTES, PREFIX_BYTES + headerLength));
+  const headerLength = new DataView(stored.buffer, stored.byteOffset).getUint32(0, true);
+  const header = TileState.decode(stored.subarray(PREFIX_BYTES, PREFIX_BYTES + headerLength));
   const { x, y, width, height, imageWidth, imageHeight, reductions } = header;
   const counts = header.counts.map(countsOf);
-  let floatsAt = paddedLength(headerLength);
-  let decisionsAt = floatsAt + counts.reduce((sum, { computed }) => sum + Float32Array.BYTES_PER_ELEMENT * computed, 0);
+  let p2At = PREFIX_BYTES + headerLength;
+  let decisionsAt = p2At + counts.reduce((sum, { computed }) => sum + computed, 0);
   const levels = counts.map((own) => {
-    const p2 = new Float32Array(bytes.buffer, bytes.byteOffset + floatsAt, own.computed);
-    const decisions = bytes.subarray(decisionsAt, decisionsAt + own.computed);
-    floatsAt += p2.byteLength;
+    const p2 = stored.subarray(p2At, p2At + own.computed);
+    const decisions = stored.subarray(decisionsAt, decisionsAt + own.computed);
+    p2At += own.computed;
     decisionsAt += own.computed;
     return { counts: own, decisions, p2 };
   });

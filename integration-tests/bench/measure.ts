@@ -79,23 +79,24 @@ export async function timedCpu(amount: number, work: () => unknown): Promise<Tim
 }
 
 /**
- * Does `work` and returns the seconds of CPU of the thread that had the most, the main one left aside: with one worker of the runtime that is
- * it, for as long as networks take more than anything else. Where the system does not tell, 0.
+ * Does `work` and returns the seconds of CPU of the thread of a process that had the most, the main one left aside: with one worker of the
+ * runtime that is it, for as long as networks take more than anything else. Where the system does not tell, 0.
  */
 export async function busiestThread<T>(
   work: () => Promise<T>,
+  pid: number = process.pid,
 ): Promise<{ readonly result: T; readonly seconds: number }> {
-  const before = threadSeconds();
+  const before = threadSeconds(pid);
   const result = await work();
-  const spent = [...threadSeconds()].map(([thread, seconds]) => seconds - (before.get(thread) ?? 0));
+  const spent = [...threadSeconds(pid)].map(([thread, seconds]) => seconds - (before.get(thread) ?? 0));
   return { result, seconds: Math.max(0, ...spent) };
 }
 
-/** Seconds of CPU of every thread but the main one, on Linux. */
-function threadSeconds(): ReadonlyMap<string, number> {
-  const tasks = "/proc/self/task";
+/** Seconds of CPU of every thread of a process but the main one, on Linux. */
+function threadSeconds(pid: number): ReadonlyMap<string, number> {
+  const tasks = `/proc/${pid}/task`;
   if (!existsSync(tasks)) return new Map();
-  const threads = readdirSync(tasks).filter((thread) => thread !== String(process.pid));
+  const threads = readdirSync(tasks).filter((thread) => thread !== String(pid));
   const seconds = new Map<string, number>();
   for (const thread of threads) {
     try {

@@ -1,6 +1,7 @@
 /**
- * @file What a tile of the default side costs beside its computing: processor time of a worker process on real Kafka and S3 against the
- * same tiles by the same handler with objects in memory and messages in an array; and how many objects and messages it leaves.
+ * @file What a tile of the default side costs beside its computing: processor time of a worker process on real Kafka and S3 that is not in
+ * its networks, less that of the same tiles by the same handler with objects in memory and messages in an array (what a network takes
+ * differs by more between two processes than all the rest); and how many objects and messages it leaves.
  */
 import { levelWorker } from "../../services/inference/level-worker.ts";
 import { createNetworks } from "../../services/inference/networks.ts";
@@ -14,7 +15,7 @@ import { listJobs, readPlan } from "../../services/lib/service/jobs/job-store.ts
 import { ASSEMBLE_TOPIC } from "../../services/lib/service/topics.ts";
 import { type BenchDeployment, cpuSeconds, openDeployment } from "./deployment.ts";
 import { LEVELS, openTileBench } from "./distributed-tiles.ts";
-import { type Benchmark, type Timing, timedCpu } from "./measure.ts";
+import { type Benchmark, busiestThread, type Timing, timedCpu } from "./measure.ts";
 
 const DEFAULT_TILE = 0;
 const SERVICE = "segmentation";
@@ -28,6 +29,12 @@ export const overhead: Benchmark = {
   ratios: [
     { name: "queue and objects / computing, CPU", of: "queue and objects", to: "computing", by: "seconds" },
     { name: "outside the networks / networks, CPU", of: "outside the networks", to: "networks", by: "seconds" },
+    {
+      name: "  with neither queue nor objects",
+      of: "outside them, computing",
+      to: "networks, computing",
+      by: "seconds",
+    },
     { name: "objects / (tile and level)", of: "objects", to: "tiles and levels", by: "amount" },
     { name: "messages / (tile and level)", of: "messages", to: "tiles and levels", by: "amount" },
   ],
@@ -41,19 +48,24 @@ export const overhead: Benchmark = {
       return {
         round: async () => {
           const [cpuBefore, sentBefore] = [await cpuSeconds(worker), total(await deployment.messages())];
-          const { tiles, seconds, image, keys } = await bench.segment(DEFAULT_TILE);
+          const segmented = await busiestThread(() => bench.segment(DEFAULT_TILE), worker.child.pid);
+          const { tiles, seconds, keys } = segmented.result;
           const [spent, sent] = [
             (await cpuSeconds(worker)) - cpuBefore,
             total(await deployment.messages()) - sentBefore,
           ];
-          const computing = await bare.compute(tiles);
-          const networks = image?.seconds ?? 0;
+          const bared = await busiestThread(() => bare.compute(tiles));
+          const computing = bared.result;
+          const outside = spent - segmented.seconds;
+          const outsideBare = computing.seconds - bared.seconds;
           return {
             worker: { amount: tiles, seconds: spent },
             computing,
-            networks: { amount: tiles, seconds: networks },
-            "outside the networks": { amount: tiles, seconds: spent - networks },
-            "queue and objects": { amount: tiles, seconds: Math.max(spent - computing.seconds, 1e-3) },
+            networks: { amount: tiles, seconds: segmented.seconds },
+            "networks, computing": { amount: tiles, seconds: bared.seconds },
+            "outside the networks": { amount: tiles, seconds: outside },
+            "outside them, computing": { amount: tiles, seconds: outsideBare },
+            "queue and objects": { amount: tiles, seconds: Math.max(outside - outsideBare, 1e-3) },
             wall: { amount: tiles, seconds },
             objects: { amount: keys.size, seconds },
             messages: { amount: sent, seconds },

@@ -1,6 +1,7 @@
 /**
  * @file Tiles and images per second with 1, 2 and 4 worker processes on real Kafka and S3. Each process has one core, the next one's, and
- * so shares it where there are fewer cores than processes. Broker, store and coordinators run beside them on the same cores.
+ * so shares it where there are fewer cores than processes. Broker, store and coordinators run beside them on the same cores: where these
+ * are few, the processor time that a tile takes of its workers says more, which is the same whatever their number if none hinders another.
  */
 import { availableParallelism } from "node:os";
 import { runJob } from "../../services/cli/follow-job.ts";
@@ -9,21 +10,40 @@ import { ExtractRequest } from "../../services/lib/proto/radhical/v1/extraction.
 import { SILENT } from "../exactness-run.ts";
 import { temporaryFolder } from "../radhical-command.fixture.ts";
 import { importTissueCohort } from "../rpc-jobs.fixture.ts";
-import { type BenchDeployment, openDeployment, stopServing } from "./deployment.ts";
+import type { Serving } from "../serving.fixture.ts";
+import { type BenchDeployment, cpuSeconds, openDeployment, stopServing } from "./deployment.ts";
 import { openTileBench } from "./distributed-tiles.ts";
 import { type Benchmark, type OpenBenchmark, type Timing, timed } from "./measure.ts";
 
 const PROCESSES = [1, 2, 4];
 const TILE_PX = 500;
 const nameOf = (count: number): string => (count === 1 ? "1 process" : `${count} processes`);
+const cpuOf = (count: number): string => `${nameOf(count)}, CPU`;
 
 const ratios = (unit: string): Benchmark["ratios"] =>
-  PROCESSES.slice(1).map((count) => ({
-    name: `${unit}s/s, ${count} / 1 processes${count > availableParallelism() ? ` on ${availableParallelism()} cores` : ""}`,
-    of: nameOf(count),
-    to: nameOf(1),
-    by: "rate" as const,
-  }));
+  PROCESSES.slice(1).flatMap((count) => [
+    {
+      name: `${unit}s/s, ${count} / 1 processes${count > availableParallelism() ? ` on ${availableParallelism()} cores` : ""}`,
+      of: nameOf(count),
+      to: nameOf(1),
+      by: "rate" as const,
+    },
+    { name: `  their CPU, ${count} / 1 processes`, of: cpuOf(count), to: cpuOf(1), by: "seconds" as const },
+  ]);
+
+/** The same work by the clock, and by the processor time of the processes. */
+interface Measured {
+  readonly wall: Timing;
+  readonly cpu: Timing;
+}
+
+async function measured(servings: readonly Serving[], work: () => Promise<Timing>): Promise<Measured> {
+  const total = async (): Promise<number> =>
+    (await Promise.all(servings.map(cpuSeconds))).reduce((sum, seconds) => sum + seconds, 0);
+  const before = await total();
+  const wall = await work();
+  return { wall, cpu: { amount: wall.amount, seconds: (await total()) - before } };
+}
 
 /** Tiles per second. */
 export const workers: Benchmark = {
@@ -39,8 +59,10 @@ export const workers: Benchmark = {
         try {
           // Once for every process to have its networks.
           await bench.segment(TILE_PX);
-          const { tiles, seconds } = await bench.segment(TILE_PX);
-          return { amount: tiles, seconds };
+          return await measured(servings, async () => {
+            const { tiles, seconds } = await bench.segment(TILE_PX);
+            return { amount: tiles, seconds };
+          });
         } finally {
           await stopServing(servings);
         }
@@ -77,7 +99,7 @@ export const ingestion: Benchmark = {
             });
           };
           await extract();
-          return await timed(images, extract);
+          return await measured(servings, () => timed(images, extract));
         } finally {
           await stopServing(servings);
         }
@@ -86,7 +108,7 @@ export const ingestion: Benchmark = {
 };
 
 async function withDeployment(
-  prepare: (deployment: BenchDeployment) => Promise<(count: number) => Promise<Timing>>,
+  prepare: (deployment: BenchDeployment) => Promise<(count: number) => Promise<Measured>>,
 ): Promise<OpenBenchmark> {
   const deployment = await openDeployment();
   try {
@@ -95,7 +117,11 @@ async function withDeployment(
       round: async (n) => {
         const timings: Record<string, Timing> = {};
         // Every count of processes has had its first run before it is timed.
-        for (const count of n === 0 ? [] : PROCESSES) timings[nameOf(count)] = await run(count);
+        for (const count of n === 0 ? [] : PROCESSES) {
+          const { wall, cpu } = await run(count);
+          timings[nameOf(count)] = wall;
+          timings[cpuOf(count)] = cpu;
+        }
         return timings;
       },
       close: deployment.close,

@@ -4,8 +4,9 @@ import type { Rect } from "../lib/method/image.ts";
 import { PATCH_SIZE_PX } from "../lib/method/patches.ts";
 import { cheapestPath, denseCostUs, type EvaluationPath } from "../lib/network/evaluation-path.ts";
 import type { EvaluatedSize } from "../lib/network/sparse-plan.ts";
-import { countingUp, type EvaluatedPixels, evaluateDense, evaluatePatches, evaluateSparse } from "./evaluate-region.ts";
+import { type EvaluatedPixels, evaluateDense, evaluatePatches, evaluateSparse } from "./evaluate-region.ts";
 import type { LoadedNetwork } from "./loaded-network.ts";
+import { giveBack, type Scratch, takeFloats } from "./scratch.ts";
 
 /** Sparse evaluation takes a block in parts of at most this side, and parts with more open pixels than this apart again. */
 const MAX_PART_PX = 256;
@@ -25,7 +26,7 @@ export interface BlockWork {
 /** Returns planar RGB [3, h + 31, w + 31] of a rectangle with what surrounds it; its memory is the caller's. */
 export type ReadPixels = (rect: Rect) => Promise<Uint8Array<ArrayBuffer>>;
 
-/** Takes float32 [3, N], the probabilities of N `pixels` (row-major in `rect`, ascending). */
+/** Takes float32 [3, N], the probabilities of N `pixels` (row-major in `rect`, ascending). Both are used again for the next. */
 export type TakePixels = (rect: Rect, pixels: Int32Array, probabilities: Float32Array) => void;
 
 /** What of a block is open: the pixels (row-major in `rect`, ascending) of a rectangle that just holds them, and how to evaluate them. */
@@ -62,23 +63,30 @@ export async function evaluateOpen(
   { open, isNaive, width, progress = async () => {} }: BlockWork & { readonly width: number },
   take: TakePixels,
 ): Promise<number> {
+  const { scratch } = network;
+  const hand: TakePixels = (rect, pixels, probabilities) => {
+    take(rect, pixels, probabilities);
+    giveBack(scratch, pixels);
+    giveBack(scratch, probabilities);
+  };
   const parts = open && !isNaive && network.canBeSparse ? openParts(network, open, width, block) : undefined;
   const partsUs = parts?.reduce((sum, { path }) => sum + path.costUs, 0) ?? Number.POSITIVE_INFINITY;
   if (!parts || partsUs >= denseCostUs(network.layers, block)) {
-    const selected = selectedIn(open, width, block);
+    for (const part of parts ?? []) giveBack(scratch, part.selected);
+    const selected = selectedIn(open, width, block, scratch);
     if (selected.length === 0) return 0;
     const pixels = await read(block);
     const { probabilities, seconds } = isNaive
       ? await evaluatePatches(network, pixels, block, { progress })
       : await evaluateDense(network, pixels, block);
-    take(block, selected, pick(probabilities, selected));
+    hand(block, selected, pick(probabilities, selected, scratch));
     return seconds;
   }
   let seconds = 0;
   for (const part of parts) {
     const evaluated = await evaluatePart(network, await read(part.rect), part);
     seconds += evaluated.seconds;
-    take(part.rect, part.selected, evaluated.probabilities);
+    hand(part.rect, part.selected, evaluated.probabilities);
     await progress();
   }
   return seconds;
@@ -92,7 +100,7 @@ async function evaluatePart(
   switch (path.kind) {
     case "dense": {
       const { probabilities, seconds } = await evaluateDense(network, surrounded, rect);
-      return { probabilities: pick(probabilities, selected), seconds };
+      return { probabilities: pick(probabilities, selected, network.scratch), seconds };
     }
     case "patches":
       return evaluatePatches(network, surrounded, rect, { selected });
@@ -108,9 +116,10 @@ const openParts = (network: LoadedNetwork, open: Uint8Array, stride: number, blo
 function partsOf(network: LoadedNetwork, open: Uint8Array, stride: number, cell: Rect): OpenPart[] {
   const rect = boundingBox(open, stride, cell);
   if (!rect) return [];
-  const selected = selectedIn(open, stride, rect);
+  const selected = selectedIn(open, stride, rect, network.scratch);
   const path = cheapestPath(network.layers, selected, rect);
   if (path.kind !== "sparse" || selected.length <= MAX_SELECTED) return [{ rect, selected, path }];
+  giveBack(network.scratch, selected);
   const side = Math.ceil(Math.max(cell.width, cell.height) / 2);
   return evenGrid(cell, side).flatMap((quarter) => partsOf(network, open, stride, quarter));
 }
@@ -130,14 +139,22 @@ function boundingBox(open: Uint8Array, stride: number, { x, y, width, height }: 
 }
 
 /** The open pixels of a rectangle; undefined: all. */
-function selectedIn(open: Uint8Array | undefined, stride: number, { x, y, width, height }: Rect): Int32Array {
-  if (open === undefined) return countingUp(width * height);
-  let pixels = new Int32Array(256);
+function selectedIn(
+  open: Uint8Array | undefined,
+  stride: number,
+  { x, y, width, height }: Rect,
+  scratch: Scratch,
+): Int32Array {
+  const size = width * height;
+  const pixels = new Int32Array(scratch.take(Int32Array.BYTES_PER_ELEMENT * size), 0, size);
+  if (open === undefined) {
+    for (let at = 0; at < size; at++) pixels[at] = at;
+    return pixels;
+  }
   let count = 0;
   for (let row = 0; row < height; row++) {
     const start = (y + row) * stride + x;
     const line = open.subarray(start, start + width);
-    if (count + width > pixels.length) pixels = grown(pixels, 2 * (count + width));
     for (let at = line.indexOf(1); at >= 0; at = line.indexOf(1, at)) {
       for (; line[at] === 1; at++) pixels[count++] = row * width + at;
     }
@@ -145,20 +162,15 @@ function selectedIn(open: Uint8Array | undefined, stride: number, { x, y, width,
   return pixels.subarray(0, count);
 }
 
-function grown(array: Int32Array, length: number): Int32Array<ArrayBuffer> {
-  const larger = new Int32Array(length);
-  larger.set(array);
-  return larger;
-}
-
-/** The values of some pixels of planes. */
-function pick(planes: Float32Array, pixels: Int32Array): Float32Array {
+/** The values of some pixels of planes, whose memory is given back if they are not all. */
+function pick(planes: Float32Array, pixels: Int32Array, scratch: Scratch): Float32Array {
   const plane = planes.length / 3;
   if (pixels.length === plane) return planes;
-  const values = new Float32Array(3 * pixels.length);
+  const values = takeFloats(scratch, 3 * pixels.length);
   for (let c = 0; c < 3; c++) {
     for (let i = 0; i < pixels.length; i++) values[c * pixels.length + i] = planes[c * plane + pixels[i]!]!;
   }
+  giveBack(scratch, planes);
   return values;
 }
 

@@ -6,17 +6,17 @@ import { CLASSIFIED_PX, PATCH_BYTES, PATCH_SIZE_PX } from "../lib/method/patches
 import { levelOnePx, mirroredScaledRegion, neededPixels } from "../lib/method/resolution.ts";
 import { type Cover, cutRegions, planWindows } from "../lib/network/sparse-plan.ts";
 import { gatheringLayer } from "../lib/network/windowed-layers.ts";
-import type { Reply } from "../lib/runtime/messages.ts";
 import type { Session } from "../lib/runtime/session.ts";
 import { float32Data, type Tensors } from "../lib/runtime/tensor.ts";
 import type { LoadedNetwork } from "./loaded-network.ts";
+import { takeFloats } from "./scratch.ts";
 
 /** What surrounds a rectangle so that each of its pixels has a whole patch: 16 before, 15 after. */
 const SURROUNDING_PX = PATCH_SIZE_PX - 1;
 const PATCHES_PER_RUN = 256;
 
 export interface EvaluatedPixels {
-  /** float32 [3, N]: P0, P1, P2 of some pixels in their order; of all pixels of a rectangle [3, h, w]. */
+  /** float32 [3, N]: P0, P1, P2 of some pixels in their order; of all pixels of a rectangle [3, h, w]. The memory is out of the network's scratch. */
   readonly probabilities: Float32Array;
   /** Seconds in the network, without waiting for a thread. */
   readonly seconds: number;
@@ -65,11 +65,9 @@ export async function evaluateDense(
   surrounded: Uint8Array<ArrayBuffer>,
   { width, height }: Rect,
 ): Promise<EvaluatedPixels> {
-  const session = await network.dense();
   const dims = [1, 3, height + SURROUNDING_PX, width + SURROUNDING_PX];
   const region = { type: "uint8", dims, data: surrounded, lend: true } as const;
-  const { outputs, seconds } = await runLent(network, session, { region });
-  return { probabilities: float32Data(outputs.probabilities), seconds };
+  return runLent(network, await network.dense(), { region }, [1, 3, height, width]);
 }
 
 /** What of a rectangle is evaluated patch by patch. */
@@ -88,7 +86,7 @@ export async function evaluatePatches(
   { selected = countingUp(rect.width * rect.height), progress }: PatchesWork = {},
 ): Promise<EvaluatedPixels> {
   const session = await network.patches();
-  const probabilities = new Float32Array(3 * selected.length);
+  const probabilities = takeFloats(network.scratch, 3 * selected.length);
   let seconds = 0;
   for (let first = 0; first < selected.length; first += PATCHES_PER_RUN) {
     const pixels = selected.subarray(first, first + PATCHES_PER_RUN);
@@ -133,18 +131,25 @@ export async function evaluateSparse(
   const count = layer.windowPx ** 2 * selected.length;
   const windows = new Int32Array(scratch.take(Int32Array.BYTES_PER_ELEMENT * count), 0, count);
   planWindows(cover, layer, selected, rect, windows);
-  const { outputs, seconds } = await runLent(network, await network.sparse(), {
+  const feeds: Tensors = {
     regions: { type: "uint8", dims, data, lend: true },
     windows: { type: "int32", dims: [layer.windowPx, selected.length, layer.windowPx], data: windows, lend: true },
-  });
-  return { probabilities: float32Data(outputs.probabilities), seconds };
+  };
+  return runLent(network, await network.sparse(), feeds, [3, selected.length]);
 }
 
-/** Runs on memory that is lent, and keeps it for the next run. */
-async function runLent({ scratch }: LoadedNetwork, session: Session, feeds: Tensors): Promise<Reply> {
-  const reply = await session.timedRun(feeds);
-  for (const buffer of reply.lent) scratch.give(buffer);
-  return reply;
+/** Runs on memory that is lent, and keeps that of the feeds for the next run; `dims` are those of the output. */
+async function runLent(
+  { scratch }: LoadedNetwork,
+  session: Session,
+  feeds: Tensors,
+  dims: readonly number[],
+): Promise<EvaluatedPixels> {
+  const size = dims.reduce((product, dim) => product * dim);
+  const probabilities = { type: "float32", dims, data: takeFloats(scratch, size), lend: true } as const;
+  const { outputs, lent, seconds } = await session.timedRun(feeds, [], { probabilities });
+  for (const buffer of lent) scratch.give(buffer);
+  return { probabilities: float32Data(outputs.probabilities), seconds };
 }
 
 function gatherPatches(surrounded: Uint8Array<ArrayBuffer>, { width, height }: Rect, pixels: Int32Array): Uint8Array {
@@ -166,7 +171,7 @@ function gatherPatches(surrounded: Uint8Array<ArrayBuffer>, { width, height }: R
 }
 
 /** Returns 0, 1, 2, … */
-export function countingUp(count: number): Int32Array {
+function countingUp(count: number): Int32Array {
   const numbers = new Int32Array(count);
   for (let i = 0; i < count; i++) numbers[i] = i;
   return numbers;

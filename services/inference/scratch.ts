@@ -32,5 +32,14 @@ export function createScratch(): Scratch {
   };
 }
 
+/** Returns so many floats, with whatever they hold. */
+export const takeFloats = (scratch: Scratch, count: number): Float32Array<ArrayBuffer> =>
+  new Float32Array(scratch.take(Float32Array.BYTES_PER_ELEMENT * count), 0, count);
+
+/** Gives an array's memory back, wherever it is from. */
+export const giveBack = (scratch: Scratch, { buffer }: ArrayBufferView): void => {
+  if (buffer instanceof ArrayBuffer) scratch.give(buffer);
+};
+
 /** To a power of two, so that a buffer fits what comes later too. */
 const roundedUp = (bytes: number): number => 2 ** Math.ceil(Math.log2(Math.max(bytes, 1)));

@@ -11,7 +11,14 @@ export interface WorkerSettings {
 /** Work for a worker. It does one after the other, in the order they were sent. */
 export type Request =
   | { readonly kind: "create"; readonly session: number; readonly model: Uint8Array }
-  | { readonly kind: "run"; readonly session: number; readonly feeds: Tensors; readonly outputs: readonly string[] }
+  | {
+      readonly kind: "run";
+      readonly session: number;
+      readonly feeds: Tensors;
+      readonly outputs: readonly string[];
+      /** Memory for some outputs, lent. */
+      readonly into?: Tensors;
+    }
   | { readonly kind: "release"; readonly session: number };
 
 /** To the worker; `stop` ends it once everything sent before is done. */

@@ -10,6 +10,7 @@ import { detach, isElementType, lentBuffers, type Tensor, type Tensors } from ".
 
 if (parentPort === null) throw new Error("runtime-worker is a worker's script; open a runtime instead");
 const port = parentPort;
+type RunRequest = Extract<Request, { readonly kind: "run" }>;
 const settings = workerData as WorkerSettings;
 const sessions = new Map<number, ort.InferenceSession>();
 
@@ -44,7 +45,7 @@ async function perform(request: Request): Promise<Tensors> {
       sessions.set(request.session, await ort.InferenceSession.create(request.model, SESSION_OPTIONS));
       return {};
     case "run":
-      return run(sessionOf(request.session), request.feeds, request.outputs);
+      return run(sessionOf(request.session), request);
     case "release":
       await sessions.get(request.session)?.release();
       sessions.delete(request.session);
@@ -62,12 +63,20 @@ function sessionOf(id: number): ort.InferenceSession {
   return session;
 }
 
-async function run(session: ort.InferenceSession, feeds: Tensors, outputs: readonly string[]): Promise<Tensors> {
-  const inputs = Object.entries(feeds).map(([name, { type, data, dims }]) => [name, new ort.Tensor(type, data, dims)]);
-  const fetches = outputs.length > 0 ? outputs : session.outputNames;
-  const results: ort.InferenceSession.OnnxValueMapType = await session.run(Object.fromEntries(inputs), fetches);
-  return Object.fromEntries(Object.entries(results).map(([name, value]) => [name, toTensor(name, value)]));
+async function run(session: ort.InferenceSession, { feeds, outputs, into = {} }: RunRequest): Promise<Tensors> {
+  const names = outputs.length > 0 ? outputs : session.outputNames;
+  const given = toOrt(into);
+  const fetches = Object.fromEntries(names.map((name) => [name, given[name] ?? null]));
+  const results: ort.InferenceSession.OnnxValueMapType = await session.run(toOrt(feeds), fetches);
+  return Object.fromEntries(
+    Object.entries(results).map(([name, value]) => [name, into[name] ?? toTensor(name, value)]),
+  );
 }
+
+const toOrt = (tensors: Tensors): Record<string, ort.Tensor> =>
+  Object.fromEntries(
+    Object.entries(tensors).map(([name, { type, data, dims }]) => [name, new ort.Tensor(type, data, dims)]),
+  );
 
 function toTensor(name: string, { type, dims, data }: ort.Tensor): Tensor {
   if (!isElementType(type)) throw new Error(`Cannot return output "${name}": its type is ${type}`);

@@ -104,6 +104,27 @@ test("gives a buffer back that a feed was lent in, whatever of it the feed cover
   assert.deepEqual((await session.timedRun({ x: matrix(Float32Array.of(1, 0, 0, 1)) })).lent, []);
 });
 
+test("writes outputs into memory that is lent for them, and makes the others", async (t) => {
+  const session = await (await open(t)).session(matrixPowerModel(2));
+  const buffer = new ArrayBuffer(64);
+  const data = new Float32Array(buffer, 16, 4);
+  const into = (dims: readonly number[]) => ({ power: { type: "float32", dims, data, lend: true } as const });
+  const { outputs, lent } = await session.timedRun({ x: matrix(Float32Array.of(1, 2, 3, 4)) }, [], into([2, 2]));
+  assert.equal(buffer.byteLength, 0, "lent, not copied");
+  const power = float32Data(outputs.power);
+  assert.deepEqual([...power, power.byteOffset, power.buffer.byteLength], [7, 10, 15, 22, 16, 64]);
+  assert.deepEqual([...float32Data(outputs.negative)], [-1, -2, -3, -4]);
+  assert.deepEqual(lent, []);
+});
+
+test("refuses memory for an output that has other dims", async (t) => {
+  const session = await (await open(t)).session(matrixPowerModel(2));
+  const wrong = { power: { type: "float32", dims: [4], data: new Float32Array(4), lend: true } as const };
+  await assert.rejects(session.timedRun({ x: matrix(Float32Array.of(1, 2, 3, 4)) }, [], wrong));
+  const { power } = await session.run({ x: matrix(Float32Array.of(1, 2, 3, 4)) });
+  assert.deepEqual([...float32Data(power)], [7, 10, 15, 22]);
+});
+
 test("copies a part of Node's Buffer and leaves the rest as it is", () => {
   const buffer = Buffer.from([9, 1, 2, 9]);
   const { tensors, transfers } = detach({ x: { type: "uint8", dims: [2], data: buffer.subarray(1, 3) } });

@@ -14,8 +14,11 @@ export interface Session {
    * unavailable RUNTIME_WORKER_DIED, and ONNX Runtime's own message as a plain Error if the graph refuses its feeds.
    */
   run(feeds: Tensors, outputs?: readonly string[]): Promise<Tensors>;
-  /** `run` that also tells how long the model ran, without the wait for a worker. */
-  timedRun(feeds: Tensors, outputs?: readonly string[]): Promise<Reply>;
+  /**
+   * `run` that also tells how long the model ran, without the wait for a worker. Outputs of `into`, tensors that are lent and have the
+   * output's type and dims, are written there: the reply's lie in that memory, which is the caller's again.
+   */
+  timedRun(feeds: Tensors, outputs?: readonly string[], into?: Tensors): Promise<Reply>;
   /** Frees the model on every worker, after the runs in flight. Repeatable. */
   release(): Promise<void>;
 }
@@ -70,16 +73,18 @@ export async function createSession(parts: SessionParts): Promise<Session> {
 
   const session: Session = {
     run: async (feeds, outputs) => (await session.timedRun(feeds, outputs)).outputs,
-    async timedRun(feeds, outputs = []) {
+    async timedRun(feeds, outputs = [], into = {}) {
       checkOpen();
       if (releasing !== undefined) {
         throw new DomainError("failedPrecondition", "SESSION_RELEASED", "Cannot run the model: it was released");
       }
       checkTensors(feeds);
+      checkTensors(into);
       const worker = leastBusy(places);
-      const { tensors, transfers } = detach(feeds);
+      const [fed, filled] = [detach(feeds), detach(into)];
       const loaded = load(worker);
-      const ran = worker.request({ kind: "run", session: id, feeds: tensors, outputs }, transfers);
+      const request = { kind: "run", session: id, feeds: fed.tensors, outputs, into: filled.tensors } as const;
+      const ran = worker.request(request, [...fed.transfers, ...filled.transfers]);
       // both are awaited at once: if the model cannot be loaded the run fails too, and neither failure goes unseen
       const [, result] = await Promise.all([loaded, ran]);
       recordRun(provider, result.seconds);

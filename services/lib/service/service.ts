@@ -3,6 +3,7 @@ import { isIPv4 } from "node:net";
 import type { Server } from "nice-grpc";
 import { DomainError } from "../errors.ts";
 import { JobsServiceDefinition } from "../proto/radhical/v1/jobs.ts";
+import { collectLessOften } from "./collections.ts";
 import { readConfig, type ServiceConfig } from "./config.ts";
 import { jobsRpc } from "./jobs/jobs-rpc.ts";
 import { endSoon, firstFailure, type Part, runUntilSignal, stopAll } from "./lifecycle.ts";
@@ -88,7 +89,10 @@ export async function startServices(
   const platform = await openPlatform(config, log, options.resumesJobs);
   const parts: Part[] = [platform];
   try {
-    if (definitions.some(({ name }) => COMPUTING.includes(name))) await checkDevice(platform);
+    if (definitions.some(({ name }) => COMPUTING.includes(name))) {
+      collectLessOften();
+      await checkDevice(platform);
+    }
     const started: StartedService[] = [];
     for (const definition of definitions) {
       const service = await definition.start(platform, options);

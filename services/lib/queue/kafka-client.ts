@@ -52,9 +52,13 @@ function saslOf({ mechanism, username, password }: KafkaLogin): NonNullable<Kafk
   }
 }
 
-/** kafkajs tells of every rebalance at info and of every retry at error, so what it calls news is detail here. */
+/** What brokers answer every member of a group whenever one comes or goes. */
+const REBALANCING = "The group is rebalancing, so a rejoin is needed";
+
+/** kafkajs tells of every rebalance at info and, as it answers requests, at error, and of every retry at error: what it calls news is detail here. */
 function passOn({ level, namespace, log: { message, timestamp: _, ...fields } }: LogEntry, log?: QueueLog): void {
-  if (level === logLevel.ERROR || level === logLevel.WARN) log?.warn({ ...fields, namespace }, message);
+  const isNews = (level === logLevel.ERROR || level === logLevel.WARN) && fields.error !== REBALANCING;
+  if (isNews) log?.warn({ ...fields, namespace }, message);
   else log?.debug({ ...fields, namespace }, message);
 }
 

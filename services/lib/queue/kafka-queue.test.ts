@@ -123,6 +123,29 @@ function kafkaTests(harness: QueueHarness): void {
     );
   });
 
+  test("a member that joins is nothing to warn of", async (t) => {
+    const { topic } = await openWithTopic(harness, t);
+    const told: { readonly debug: object[]; readonly warn: object[] } = { debug: [], warn: [] };
+    const joined = await openKafkaQueue({
+      brokers: brokersOf(await harness.place(t)),
+      clientId: "contract",
+      prefix: CONTRACT_PREFIX,
+      log: {
+        debug: (fields: object) => void told.debug.push(fields),
+        warn: (fields: object) => void told.warn.push(fields),
+        error: () => {},
+      },
+    });
+    t.after(() => joined.close());
+    const group = unique("group");
+    await watch(joined, topic, { group });
+    await watch(joined, topic, { group });
+    const ofRebalances = (entries: readonly object[]): number =>
+      entries.filter((entry) => JSON.stringify(entry).includes("The group is rebalancing")).length;
+    await until(() => ofRebalances(told.debug) > 0, "word of the rebalance");
+    assert.equal(ofRebalances(told.warn), 0);
+  });
+
   test("publishes more in one call than a request can carry, in order", async (t) => {
     const { queue, topic } = await openWithTopic(harness, t);
     const value = new Uint8Array(700_000);

@@ -1,9 +1,11 @@
 /** @file The user's files: which mask belongs to which image, and which patient an image is of. */
-import { readFile, stat } from "node:fs/promises";
+import { constants } from "node:buffer";
+import { open, stat } from "node:fs/promises";
 import { basename, extname, resolve, sep } from "node:path";
 import { glob, isDynamicPattern } from "tinyglobby";
 import { invalid } from "../lib/errors.ts";
 
+const READ_BYTES = 2 ** 30;
 const EXTENSIONS = new Set([".png", ".tif", ".tiff", ".jpg", ".jpeg"]);
 
 /** An annotated image as the user's files have it. */
@@ -122,7 +124,23 @@ export async function pairImages(
 
 /** Returns a file's bytes. Throws FILE_UNREADABLE naming it. */
 export async function readUserFile(path: string): Promise<Uint8Array> {
-  return readFile(path).catch((cause: unknown) => {
+  const unreadable = (cause: unknown): never => {
     throw invalid("FILE_UNREADABLE", `Cannot read "${path}": check that it exists and that you may read it`, cause);
-  });
+  };
+  const file = await open(path).catch(unreadable);
+  try {
+    const { size } = await file.stat();
+    if (size > constants.MAX_LENGTH)
+      throw invalid("FILE_UNREADABLE", `Cannot read "${path}": it has ${size} bytes, over ${constants.MAX_LENGTH}`);
+    // readFile takes no more than 2 GiB.
+    const bytes = Buffer.allocUnsafeSlow(size);
+    for (let at = 0; at < size; ) {
+      const { bytesRead } = await file.read(bytes, at, Math.min(READ_BYTES, size - at)).catch(unreadable);
+      if (bytesRead === 0) return unreadable(new Error(`it ends after ${at} of ${size} bytes`));
+      at += bytesRead;
+    }
+    return bytes;
+  } finally {
+    await file.close();
+  }
 }

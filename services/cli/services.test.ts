@@ -6,8 +6,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { startEmbedded } from "../embedded/embedded.ts";
+import { connect } from "../lib/service/client.ts";
+import { SERVICE_NAMES } from "../lib/service/service-names.ts";
 import { humanOutput } from "./output.ts";
-import { openServices, openServicesOf } from "./services.ts";
+import { addressVariable, checkReachable, openServices, openServicesOf } from "./services.ts";
 
 async function makeFolder(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "radhical-services-"));
@@ -42,6 +44,21 @@ test("an address where something else answers is told apart", async (t) => {
   });
 });
 
+test("an address where connections are taken and nothing is said is given up", async (t) => {
+  const server = createTcpServer(() => undefined);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = `127.0.0.1:${portOf(server)}`;
+  const connection = connect(address, undefined);
+  t.after(() => {
+    connection.close();
+    server.close();
+  });
+  await assert.rejects(checkReachable(address, connection, "", 300), {
+    reason: "SERVICES_UNREACHABLE",
+    message: /takes connections there and says nothing/,
+  });
+});
+
 test("running services are used with their token, and refused without", async (t) => {
   const folder = await makeFolder(t);
   const { address, token, services } = await startEmbedded(folder, {});
@@ -61,6 +78,21 @@ test("one service's own address overrides the common one", async (t) => {
   await assert.rejects(openServices(address, folder, env), { message: /"127\.0\.0\.1:1"/ });
 });
 
+test("addresses of all services need no common one, and an empty one is none", async (t) => {
+  const folder = await makeFolder(t);
+  const { address, token, services } = await startEmbedded(folder, { RADHICAL_LOG_LEVEL: "" });
+  t.after(() => services.stop());
+  const addresses = Object.fromEntries(SERVICE_NAMES.map((name) => [addressVariable(name), address]));
+  const env = { RADHICAL_TOKEN: token, ...addresses };
+  // The folder is in use, so services of this process would be refused.
+  await (await openServices(undefined, folder, env)).close();
+  await (await openServices(address, folder, { ...env, RADHICAL_TUNING_ADDRESS: "" })).close();
+  await assert.rejects(openServices(undefined, folder, { ...env, RADHICAL_TUNING_ADDRESS: "" }), {
+    reason: "FOLDER_IN_USE",
+  });
+  await assert.rejects(openServices(undefined, folder, env, "cpu"), { reason: "OPTIONS_INVALID" });
+});
+
 test("without an address the services run in this process and stop with the client", async (t) => {
   const folder = await makeFolder(t);
   const client = await openServices(undefined, folder, {});
@@ -72,11 +104,11 @@ test("without an address the services run in this process and stop with the clie
 test("work in this process says that it leaves the servers alone which the shell names", async (t) => {
   const lines: string[] = [];
   const output = humanOutput((line) => lines.push(line), assert.fail);
-  const env = { KAFKA_BROKERS: "127.0.0.1:1", S3_ENDPOINT: "http://127.0.0.1:1" };
+  const env = { KAFKA_BROKERS: "127.0.0.1:1", S3_ENDPOINT: "http://127.0.0.1:1", RADHICAL_TUNING_ADDRESS: "x:1" };
   for (const own of [{}, env]) await (await openServicesOf({ out: await makeFolder(t) }, output, own)).close();
   await assert.rejects(openServicesOf({ address: "127.0.0.1:1", out: "none" }, output, env));
   assert.equal(lines.length, 1);
-  assert.match(lines[0]!, /without the servers in KAFKA_BROKERS and S3_ENDPOINT: radhical serve uses them/);
+  assert.match(lines[0]!, /without the servers in KAFKA_BROKERS and S3_ENDPOINT and RADHICAL_TUNING_ADDRESS/);
 });
 
 test("a device is not for services elsewhere", async (t) => {

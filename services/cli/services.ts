@@ -34,6 +34,12 @@ export const addressVariable = (service: ServiceName): string => `RADHICAL_${ser
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
+/** Of a first answer, which is a read of the store. */
+const PATIENCE_MS = 10_000;
+
+/** Whether every service has an address of its own, so that there is nothing left for a common one. */
+const isElsewhere = (env: Environment): boolean => SERVICE_NAMES.every((name) => env[addressVariable(name)]);
+
 /**
  * Throws SERVICES_UNREACHABLE or TOKEN_WRONG before any work starts. Every service answers for jobs, so one that does not exist is a
  * question to which all have the same answer.
@@ -42,13 +48,19 @@ export async function checkReachable(
   address: string,
   connection: Connection,
   otherwise = "or leave --address out to work in this process",
+  patienceMs = PATIENCE_MS,
 ): Promise<void> {
   const refuse = (kind: "unavailable" | "unauthenticated", reason: string, message: string, cause: unknown): never => {
     throw new DomainError(kind, reason, message, { cause });
   };
+  const signal = AbortSignal.timeout(patienceMs);
   try {
-    await connection.client(JobsServiceDefinition).getJob({ jobId: "none" });
+    await connection.client(JobsServiceDefinition).getJob({ jobId: "none" }, { signal });
   } catch (error) {
+    if (signal.aborted) {
+      const message = `Cannot reach services at "${address}": something takes connections there and says nothing; check the address`;
+      return refuse("unavailable", "SERVICES_UNREACHABLE", message, error);
+    }
     if (!(error instanceof DomainError)) {
       const message = `Cannot use "${address}": what answers there is not radhical; give the address of radhical serve`;
       return refuse("unavailable", "SERVICES_UNREACHABLE", message, error);
@@ -75,15 +87,16 @@ function rejectOnFailure(embedded: Embedded | undefined): Promise<never> {
   return failed;
 }
 
-function checkDevice(address: string | undefined, device: Device | undefined): void {
-  if (address === undefined || device === undefined) return;
+function checkDevice(address: string | undefined, device: Device | undefined, env: Environment): void {
+  if (device === undefined || (address === undefined && !isElsewhere(env))) return;
+  const where = address === undefined ? "the services that RADHICAL_<SERVICE>_ADDRESS name" : `--address "${address}"`;
   const cure = "leave --device out, and set RADHICAL_DEVICE where those services are started";
-  throw invalid("OPTIONS_INVALID", `Cannot use --device "${device}" with --address "${address}": ${cure}`);
+  throw invalid("OPTIONS_INVALID", `Cannot use --device "${device}" with ${where}: ${cure}`);
 }
 
 /**
- * Returns clients of the services at `address`, of which `RADHICAL_<SERVICE>_ADDRESS` overrides one; without an address the services are
- * started in this process, with their objects in `objectsFolder`, and compute on `device`. Throws SERVICES_UNREACHABLE, TOKEN_WRONG,
+ * Returns clients of the services at `address`, of which `RADHICAL_<SERVICE>_ADDRESS` overrides one; with neither an address nor all
+ * of these the services are started in this process, with their objects in `objectsFolder`, and compute on `device`. Throws SERVICES_UNREACHABLE, TOKEN_WRONG,
  * OPTIONS_INVALID for a device of services elsewhere, and DEVICE_UNAVAILABLE.
  */
 export async function openServices(
@@ -92,14 +105,14 @@ export async function openServices(
   env: Environment,
   device?: Device,
 ): Promise<Services> {
-  checkDevice(address, device);
+  checkDevice(address, device, env);
   const own = device === undefined ? env : { ...env, RADHICAL_DEVICE: device };
-  const embedded = address === undefined ? await startEmbedded(objectsFolder, own) : undefined;
+  const embedded = address === undefined && !isElsewhere(env) ? await startEmbedded(objectsFolder, own) : undefined;
   const token = embedded?.token ?? env.RADHICAL_TOKEN;
   const connections = new Map<string, Connection>();
   const connectionOf = (service: ServiceName): Connection => {
     const own = embedded ? undefined : env[addressVariable(service)];
-    const target = own ?? embedded?.address ?? address ?? "";
+    const target = own || (embedded?.address ?? address ?? "");
     const connection = connections.get(target) ?? connect(target, token);
     connections.set(target, connection);
     return connection;
@@ -144,10 +157,10 @@ export async function openServicesOf(
   output: Output,
   env: Environment,
 ): Promise<Services> {
-  const named = ["KAFKA_BROKERS", "S3_ENDPOINT"].filter((name) => env[name]);
-  if (address === undefined && named.length > 0)
+  const named = ["KAFKA_BROKERS", "S3_ENDPOINT", ...SERVICE_NAMES.map(addressVariable)].filter((name) => env[name]);
+  if (address === undefined && !isElsewhere(env) && named.length > 0)
     output.note(
-      `working in this process, without the servers in ${named.join(" and ")}: radhical serve uses them, and --address says where it listens`,
+      `working in this process, without the servers in ${named.join(" and ")}: --address, or RADHICAL_<SERVICE>_ADDRESS for every service, says where services listen`,
     );
   return openServices(address, join(out, ".radhical"), env, device);
 }

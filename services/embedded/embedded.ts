@@ -36,7 +36,7 @@ export async function startEmbedded(
 ): Promise<Embedded> {
   const token = randomBytes(24).toString("hex");
   const config = readConfig({
-    RADHICAL_LOG_LEVEL: env.RADHICAL_LOG_LEVEL ?? "error",
+    RADHICAL_LOG_LEVEL: env.RADHICAL_LOG_LEVEL || "error",
     RADHICAL_WORKERS: env.RADHICAL_WORKERS,
     RADHICAL_DEVICE: env.RADHICAL_DEVICE,
     RADHICAL_STALL_MS: env.RADHICAL_STALL_MS,

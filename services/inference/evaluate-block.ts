@@ -36,7 +36,7 @@ interface OpenPart {
   readonly path: EvaluationPath;
 }
 
-/** Returns the probabilities of a block; where pixels are not open they are 0. `surrounded` is planar RGB [3, h + 31, w + 31]. */
+/** Returns the probabilities of a block, in memory of their own; where pixels are not open they are 0. `surrounded` is planar RGB [3, h + 31, w + 31]. */
 export async function evaluateBlock(
   network: LoadedNetwork,
   surrounded: Uint8Array,
@@ -74,7 +74,10 @@ export async function evaluateOpen(
   if (!parts || partsUs >= denseCostUs(network.layers, block)) {
     for (const part of parts ?? []) giveBack(scratch, part.selected);
     const selected = selectedIn(open, width, block, scratch);
-    if (selected.length === 0) return 0;
+    if (selected.length === 0) {
+      giveBack(scratch, selected);
+      return 0;
+    }
     const pixels = await read(block);
     const { probabilities, seconds } = isNaive
       ? await evaluatePatches(network, pixels, block, { progress })

@@ -78,7 +78,7 @@ export interface PatchesWork {
   readonly progress?: () => Promise<void>;
 }
 
-/** Returns the probabilities of selected pixels (row-major), each as its own patch; of all of them: float32 [3, h, w]. */
+/** Returns the probabilities of selected pixels (row-major), each as its own patch; of all of them: float32 [3, h, w]. Keeps `surrounded`. */
 export async function evaluatePatches(
   network: LoadedNetwork,
   surrounded: Uint8Array<ArrayBuffer>,
@@ -101,6 +101,7 @@ export async function evaluatePatches(
       for (let c = 0; c < 3; c++) probabilities[c * selected.length + first + i] = given[3 * i + c]!;
     }
   }
+  network.scratch.give(surrounded.buffer);
   return { probabilities, seconds };
 }
 

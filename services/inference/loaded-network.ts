@@ -16,7 +16,7 @@ export interface LoadedNetwork {
   readonly canBeSparse: boolean;
   /** Whether sparse evaluation gives the bits of dense: then it is free what is evaluated together. */
   readonly isSparseExact: boolean;
-  /** For what its runs are fed with. */
+  /** For what its runs are fed with and write, and for lists of pixels. */
   readonly scratch: Scratch;
   /** Input `region` uint8 [1, 3, H + 31, W + 31], output `probabilities` [1, 3, H, W]. */
   dense(): Promise<Session>;

@@ -1,4 +1,5 @@
 /** @file PredictRegion: a small region of one level at once. */
+import type { CallContext } from "nice-grpc";
 import { invalid } from "../lib/errors.ts";
 import { levelSize } from "../lib/method/levels.ts";
 import {
@@ -9,11 +10,14 @@ import {
 import type { ImageStore } from "../lib/service/image-store.ts";
 import { evaluateDense, evaluatePatches, levelled, readSurrounded } from "./evaluate-region.ts";
 import type { Networks } from "./networks.ts";
+import { giveBack } from "./scratch.ts";
 
 /** What a least common multiple of reductions may be (METHOD.md, "Levels and geometry"). */
 const MAX_REDUCTION = 2_000;
 /** 12 bytes a pixel stay within a message. */
 const MAX_PIXELS = 1_000_000;
+/** Of the image, which coarse levels see much of: what is read at once, 3 bytes each. */
+const MAX_SOURCE_PIXELS = 100_000_000;
 
 export interface PredictContext {
   readonly images: ImageStore;
@@ -23,7 +27,10 @@ export interface PredictContext {
 /** Returns the handler of PredictRegion. */
 export const predictRegion =
   (ctx: PredictContext) =>
-  async ({ imageId, level, path, x, y, width, height }: PredictRegionRequest): Promise<PredictRegionResponse> => {
+  async (
+    { imageId, level, path, x, y, width, height }: PredictRegionRequest,
+    { signal }: Pick<CallContext, "signal">,
+  ): Promise<PredictRegionResponse> => {
     const reduction = level?.reduction ?? 0;
     if (!level || reduction < 1 || reduction > MAX_REDUCTION)
       throw invalid("REGION_INVALID", "Cannot predict a region without a level and its reduction");
@@ -32,20 +39,24 @@ export const predictRegion =
     const levelHeight = levelSize(image.height, reduction);
     const isInside =
       x >= 0 && y >= 0 && width > 0 && height > 0 && x + width <= levelWidth && y + height <= levelHeight;
-    if (!isInside || width * height > MAX_PIXELS) {
+    if (!isInside || width * height > MAX_PIXELS || width * height * reduction ** 2 > MAX_SOURCE_PIXELS) {
       const asked = `${width}x${height} pixels at (${x}, ${y})`;
       throw invalid(
         "REGION_INVALID",
-        `Cannot predict ${asked}: the level has ${levelWidth}x${levelHeight}, and ${MAX_PIXELS} at a time are possible`,
+        `Cannot predict ${asked}: the level has ${levelWidth}x${levelHeight}, and ${MAX_PIXELS} at a time are possible, of ${MAX_SOURCE_PIXELS} pixels of the image`,
       );
     }
     const rect = { x, y, width, height };
     const network = await ctx.networks.load(level.modelId);
     const surrounded = await readSurrounded(image, reduction, rect);
-    const evaluate = path === RegionPath.REGION_PATH_PATCHES ? evaluatePatches : evaluateDense;
-    const { probabilities, seconds } = await evaluate(network, surrounded, rect);
-    return {
-      probabilities: Buffer.from(probabilities.buffer, probabilities.byteOffset, probabilities.byteLength),
-      seconds,
-    };
+    // A caller that has left wants nothing any more; patch by patch a region takes minutes.
+    const progress = async (): Promise<void> => signal.throwIfAborted();
+    const { probabilities, seconds } =
+      path === RegionPath.REGION_PATH_PATCHES
+        ? await evaluatePatches(network, surrounded, rect, { progress })
+        : await evaluateDense(network, surrounded, rect);
+    const { buffer, byteOffset, byteLength } = probabilities;
+    const response = { probabilities: Buffer.from(Buffer.from(buffer, byteOffset, byteLength)), seconds };
+    giveBack(network.scratch, probabilities);
+    return response;
   };

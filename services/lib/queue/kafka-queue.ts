@@ -95,9 +95,12 @@ export async function openKafkaQueue(options: KafkaQueueOptions): Promise<Queue>
     async close() {
       closed = true;
       await onBrokers("close queue", brokers, async () => {
-        await Promise.all([...members.keys()].map((member) => member.stop()));
-        await producing.close();
-        await admin.disconnect();
+        // Each whatever became of those before: a connection left open keeps its process.
+        try {
+          await Promise.all([...members.keys()].map((member) => member.stop()));
+        } finally {
+          await producing.close().finally(() => admin.disconnect());
+        }
       });
     },
   };

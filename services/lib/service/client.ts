@@ -14,6 +14,9 @@ import { fromGrpc } from "./grpc-errors.ts";
 import { tracedCalls } from "./observed-calls.ts";
 import { GRPC_LIMITS } from "./server.ts";
 
+/** A watched job may be silent for hours; whether its service is still there, pings tell. */
+const KEEPALIVE = { "grpc.keepalive_time_ms": 30_000, "grpc.keepalive_timeout_ms": 10_000 } as const;
+
 export interface Connection {
   client<Service extends CompatServiceDefinition>(definition: Service): Client<Service>;
   close(): void;
@@ -32,7 +35,7 @@ const withToken = (token: string | undefined) =>
 
 /** Returns a connection to an endpoint that answers all services by gRPC path. It connects on the first call. */
 export function connect(address: string, token: string | undefined): Connection {
-  const channel: Channel = createChannel(address, undefined, GRPC_LIMITS);
+  const channel: Channel = createChannel(address, undefined, { ...GRPC_LIMITS, ...KEEPALIVE });
   const factory = createClientFactory().use(errorDetailsClientMiddleware).use(tracedCalls).use(withToken(token));
   return { client: (definition) => factory.create(definition, channel), close: () => channel.close() };
 }

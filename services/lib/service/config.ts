@@ -49,6 +49,8 @@ export const ServiceConfig = z
     },
     token: env.RADHICAL_TOKEN,
     logLevel: env.RADHICAL_LOG_LEVEL,
+    /** Of this process alone: its objects, unless they lie in S3, and what its own queues remember. */
+    folder: env.RADHICAL_OBJECTS,
     graceMs: env.RADHICAL_GRACE_MS,
     stallMs: env.RADHICAL_STALL_MS,
     runtime: { workers: env.RADHICAL_WORKERS, device: env.RADHICAL_DEVICE },

@@ -45,7 +45,7 @@ export async function receiveUpload<Header extends { readonly sha256: string; re
   skip: (header: Header) => Promise<boolean>,
 ): Promise<{ readonly header: Header; readonly bytes: Uint8Array | undefined }> {
   let header: Header | undefined;
-  const data: Uint8Array[] = [];
+  let bytes = Buffer.alloc(0);
   let size = 0;
   for await (const { part } of parts) {
     if (part?.$case === "header" && !header) {
@@ -62,16 +62,16 @@ export async function receiveUpload<Header extends { readonly sha256: string; re
           `Cannot take a file of ${header.size} bytes: the limit is ${maxBytes}`,
         );
       if (await skip(header)) return { header, bytes: undefined };
+      bytes = Buffer.allocUnsafeSlow(Math.max(0, Number(header.size)));
     } else if (part?.$case === "data" && header) {
-      size += part.value.length;
-      if (BigInt(size) > header.size)
+      if (size + part.value.length > bytes.length)
         throw invalid("HASH_MISMATCH", `Cannot take an upload that goes on after its ${header.size} bytes`);
-      data.push(part.value);
+      bytes.set(part.value, size);
+      size += part.value.length;
     } else throw invalid("UPLOAD_MALFORMED", "Cannot take an upload that is not one header followed by data");
   }
   if (!header) throw invalid("UPLOAD_MALFORMED", "Cannot take an upload without a header");
-  const bytes = Buffer.concat(data);
-  const actual = sha256(bytes);
+  const actual = sha256(bytes.subarray(0, size));
   if (actual !== header.sha256)
     throw invalid(
       "HASH_MISMATCH",

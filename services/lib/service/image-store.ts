@@ -46,6 +46,8 @@ const openNormalised = async (
 /** Returns the images of an object store. */
 export function createImageStore(objects: ObjectStore, maxPixels: number): ImageStore {
   const sources = new LRUCache<string, Promise<ImageSource>>({ maxSize: CACHE_BYTES });
+  /** Images of which it is not known yet how much memory they take. */
+  const opening = new Map<string, Promise<ImageSource>>();
   const describe: ImageStore["describe"] = async (id, purpose) => {
     const found = isId(id) ? await objects.find(descriptionKey(id, purpose)) : undefined;
     if (found) return ImageDescription.decode(found.bytes);
@@ -55,17 +57,22 @@ export function createImageStore(objects: ObjectStore, maxPixels: number): Image
       `Cannot find ${PURPOSE_NAME[purpose]} "${id}"; import it first`,
     );
   };
+  const open = async (id: string): Promise<ImageSource> => {
+    const description = await describe(id, ImportPurpose.IMPORT_PURPOSE_IMAGE);
+    const { width, height } = description;
+    const source = objects.get(description.pixelsKey).then((bytes) => openNormalised(bytes, description, maxPixels));
+    sources.set(id, source, { size: Math.min(width * height * 3, CACHE_BYTES) });
+    source.catch(() => sources.delete(id));
+    return source;
+  };
   return {
     describe,
-    open: async (id) => {
-      const known = sources.get(id);
+    open: (id) => {
+      const known = sources.get(id) ?? opening.get(id);
       if (known) return known;
-      const description = await describe(id, ImportPurpose.IMPORT_PURPOSE_IMAGE);
-      const { width, height } = description;
-      const source = objects.get(description.pixelsKey).then((bytes) => openNormalised(bytes, description, maxPixels));
-      sources.set(id, source, { size: Math.min(width * height * 3, CACHE_BYTES) });
-      source.catch(() => sources.delete(id));
-      return source;
+      const opened = open(id).finally(() => opening.delete(id));
+      opening.set(id, opened);
+      return opened;
     },
     mask: async (id, kind) => {
       const { pixelsKey } = await describe(id, ImportPurpose.IMPORT_PURPOSE_MASK);

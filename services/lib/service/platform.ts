@@ -38,8 +38,7 @@ const openObjects = ({ objects, queue }: ServiceConfig): Promise<ObjectStore> =>
 const openQueue = (config: ServiceConfig, log: Logger): Promise<Queue> => {
   if (config.queue.kind === "kafka")
     return openKafkaQueue({ ...config.queue, clientId: "radhical", stallMs: config.stallMs, log });
-  const folder = config.objects.kind === "folder" ? config.objects.folder : ".radhical";
-  return openInProcessQueue({ folder: join(folder, ".attempts"), stallMs: config.stallMs, log });
+  return openInProcessQueue({ folder: join(config.folder, ".attempts"), stallMs: config.stallMs, log });
 };
 
 /** Opens the platform. */
@@ -73,12 +72,15 @@ export async function openPlatform(config: ServiceConfig, log: Logger, resumesJo
     },
     stop: async () => {
       unobserve();
-      // The store is closed whatever the others do: a folder would stay locked.
+      // Each is closed whatever the others do: a folder would stay locked, and a thread that computes must not end with its process.
       try {
         await queue.close();
-        await (await runtime?.catch(() => undefined))?.close();
       } finally {
-        await objects.close();
+        try {
+          await (await runtime?.catch(() => undefined))?.close();
+        } finally {
+          await objects.close();
+        }
       }
     },
   };

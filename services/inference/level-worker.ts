@@ -49,7 +49,6 @@ async function evaluateTile(ctx: LevelWorkerContext, task: EvaluateTask, unit: U
   const image = levelled(await ctx.images.open(imageId), 1);
   const work = {
     read: await ctx.pixels.level({ imageId, image, tile, reductions }, reduction),
-    network: await ctx.networks.load(level?.modelId ?? ""),
     reduction,
     tile,
     blockSide: blockSide(reductions),
@@ -58,7 +57,7 @@ async function evaluateTile(ctx: LevelWorkerContext, task: EvaluateTask, unit: U
     signal: unit.signal,
     progress: unit.progress,
   };
-  const { maps } = await computeTileMaps(work);
+  const { maps } = await ctx.networks.use(level?.modelId ?? "", (network) => computeTileMaps({ ...work, network }));
   countPixels({ level: level?.level ?? 0, computed: maps.length / 3 });
   return new Uint8Array(maps.buffer);
 }
@@ -134,7 +133,6 @@ async function computeLevel(
   const decider = createDecider(open, rectAtLevel(tile, reduction).width, rule);
   const work = {
     read: await ctx.pixels.level({ imageId, image, tile, reductions: plan.reductions }, reduction),
-    network: await ctx.networks.load(modelId),
     reduction,
     tile,
     blockSide: plan.blockSide,
@@ -144,7 +142,7 @@ async function computeLevel(
     signal: unit.signal,
     progress: unit.progress,
   };
-  const seconds = await computeTile(work, decider.take);
+  const seconds = await ctx.networks.use(modelId, (network) => computeTile({ ...work, network }, decider.take));
   const decided = decider.finish();
   countPixels(decided.counts);
   return { decided: { ...before, levels: [...before.levels, decided] }, seconds };

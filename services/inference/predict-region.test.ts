@@ -31,7 +31,7 @@ test("a region patch by patch ends with its caller, and one that shows too much 
     },
   };
   const images = createImageStore(objects, 1e9);
-  const predict = predictRegion({ images, networks: { load: async () => watched } });
+  const predict = predictRegion({ images, networks: { use: (_, work) => work(watched) } });
   const request = PredictRegionRequest.fromPartial({
     imageId,
     level: { level: 1, reduction: 1, modelId: "model", mpp: 0.25 },

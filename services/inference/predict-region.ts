@@ -47,16 +47,17 @@ export const predictRegion =
       );
     }
     const rect = { x, y, width, height };
-    const network = await ctx.networks.load(level.modelId);
-    const surrounded = await readSurrounded(image, reduction, rect);
     // A caller that has left wants nothing any more; patch by patch a region takes minutes.
     const progress = async (): Promise<void> => signal.throwIfAborted();
-    const { probabilities, seconds } =
-      path === RegionPath.REGION_PATH_PATCHES
-        ? await evaluatePatches(network, surrounded, rect, { progress })
-        : await evaluateDense(network, surrounded, rect);
-    const { buffer, byteOffset, byteLength } = probabilities;
-    const response = { probabilities: Buffer.from(Buffer.from(buffer, byteOffset, byteLength)), seconds };
-    giveBack(network.scratch, probabilities);
-    return response;
+    return ctx.networks.use(level.modelId, async (network) => {
+      const surrounded = await readSurrounded(image, reduction, rect);
+      const { probabilities, seconds } =
+        path === RegionPath.REGION_PATH_PATCHES
+          ? await evaluatePatches(network, surrounded, rect, { progress })
+          : await evaluateDense(network, surrounded, rect);
+      const { buffer, byteOffset, byteLength } = probabilities;
+      const response = { probabilities: Buffer.from(Buffer.from(buffer, byteOffset, byteLength)), seconds };
+      giveBack(network.scratch, probabilities);
+      return response;
+    });
   };

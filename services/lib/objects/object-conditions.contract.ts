@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { buffer } from "node:stream/consumers";
 import { test } from "node:test";
-import { bytes, LARGE_BYTES, type OpenStore, start, streamed, text } from "./contract-fixture.ts";
+import { bytes, LARGE_BYTES, type OpenStore, start, streamed, text } from "./contract.fixture.ts";
 
 const RACERS = 10;
 

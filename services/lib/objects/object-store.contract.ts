@@ -6,7 +6,7 @@ import { buffer } from "node:stream/consumers";
 import { test } from "node:test";
 import type { DomainError } from "../errors.ts";
 import { sha256Hex } from "./checked-body.ts";
-import { bytes, failsWith, keysOf, LARGE_BYTES, type OpenStore, start, streamed, text } from "./contract-fixture.ts";
+import { bytes, failsWith, keysOf, LARGE_BYTES, type OpenStore, start, streamed, text } from "./contract.fixture.ts";
 import { conditionsContract } from "./object-conditions.contract.ts";
 import type { StreamBody } from "./object-store.ts";
 

@@ -7,7 +7,7 @@ import { Readable } from "node:stream";
 import { describe, type TestContext, test } from "node:test";
 import type { Client } from "minio";
 import { sha256Hex } from "./checked-body.ts";
-import { failsWith, streamed } from "./contract-fixture.ts";
+import { failsWith, streamed } from "./contract.fixture.ts";
 import { partBytesFor } from "./s3-multipart.ts";
 import { PART_BYTES, type S3Server, s3Servers, withBucket } from "./s3-servers.fixture.ts";
 import { openS3Store } from "./s3-store.ts";

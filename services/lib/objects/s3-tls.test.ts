@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import dns from "node:dns";
 import { describe, type TestContext, test } from "node:test";
 import { DomainError } from "../errors.ts";
-import { bytes, keysOf, text } from "./contract-fixture.ts";
+import { bytes, keysOf, text } from "./contract.fixture.ts";
 import { PART_BYTES, type S3Server, s3Servers, withBucket } from "./s3-servers.fixture.ts";
 import { openS3Store } from "./s3-store.ts";
 

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { openAttemptsFolder } from "./attempts-folder.ts";
-import { message } from "./contract-harness.ts";
+import { message } from "./harness.fixture.ts";
 
 async function temporaryFolder(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "radhical-attempts-"));

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, type TestContext, test } from "node:test";
 import { DomainError } from "../errors.ts";
-import { CONTRACT_PREFIX, message, textOf, unique, until, watch } from "./contract-harness.ts";
+import { CONTRACT_PREFIX, message, textOf, unique, until, watch } from "./harness.fixture.ts";
 import { SASL_MECHANISMS } from "./kafka-access.ts";
 import type { KafkaAddress } from "./kafka-client.ts";
 import { provisionTopics } from "./kafka-provision.ts";

@@ -1,6 +1,6 @@
 /** @file A worker in front of a backlog, for a test of how much of it it holds: handles some messages, slowly, and tells the most it held. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { CONTRACT_PREFIX } from "./contract-harness.ts";
+import { CONTRACT_PREFIX } from "./harness.fixture.ts";
 import { openKafkaQueue } from "./kafka-queue.ts";
 
 const HANDLED = 60;

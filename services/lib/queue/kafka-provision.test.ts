@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { Kafka } from "kafkajs";
 import { DomainError } from "../errors.ts";
-import { unique } from "./contract-harness.ts";
+import { unique } from "./harness.fixture.ts";
 import { provisionTopics } from "./kafka-provision.ts";
 import { openKafkaQueue } from "./kafka-queue.ts";
 import type { TopicSpec } from "./topic-spec.ts";

@@ -15,7 +15,7 @@ import {
   unique,
   until,
   watch,
-} from "./contract-harness.ts";
+} from "./harness.fixture.ts";
 import { provisionTopics } from "./kafka-provision.ts";
 import { openKafkaQueue } from "./kafka-queue.ts";
 import { queueContract } from "./queue.contract.ts";

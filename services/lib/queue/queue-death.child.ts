@@ -1,6 +1,6 @@
 /** @file The worker of `queue-deaths.contract.ts`: dies on the bad message as ordered; leaves once all is handled. */
 import { writeSync } from "node:fs";
-import { CONTRACT_PREFIX } from "./contract-harness.ts";
+import { CONTRACT_PREFIX } from "./harness.fixture.ts";
 import { openInProcessQueue } from "./in-process-queue.ts";
 import { openKafkaQueue } from "./kafka-queue.ts";
 import { type Delivery, deadLetterTopic } from "./queue.ts";

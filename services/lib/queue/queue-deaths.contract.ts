@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { message, type QueueHarness, unique } from "./contract-harness.ts";
+import { message, type QueueHarness, unique } from "./harness.fixture.ts";
 import { DEAD_LETTER_HEADERS } from "./queue.ts";
 import type { DeathOrder, DeathReport } from "./queue-death.child.ts";
 

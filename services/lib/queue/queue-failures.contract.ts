@@ -12,7 +12,7 @@ import {
   until,
   watch,
   watchDeadLetters,
-} from "./contract-harness.ts";
+} from "./harness.fixture.ts";
 import { DEAD_LETTER_HEADERS, deadLetterTopic } from "./queue.ts";
 
 const overloaded = () => new DomainError("unavailable", "OVERLOADED", 'Cannot reach model server "m1"');

@@ -15,7 +15,7 @@ import {
   until,
   watch,
   watchDeadLetters,
-} from "./contract-harness.ts";
+} from "./harness.fixture.ts";
 
 const traceOf = (traceparent: string): string | undefined => traceparent.split("-")[1];
 

@@ -3,16 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { DomainError } from "../errors.ts";
-import {
-  aborted,
-  message,
-  openWithTopic,
-  type QueueHarness,
-  textOf,
-  unique,
-  until,
-  watch,
-} from "./contract-harness.ts";
+import { aborted, message, openWithTopic, type QueueHarness, textOf, unique, until, watch } from "./harness.fixture.ts";
 import { MAX_VALUE_BYTES, type Message } from "./queue.ts";
 import { deathContract } from "./queue-deaths.contract.ts";
 import { failureContract } from "./queue-failures.contract.ts";

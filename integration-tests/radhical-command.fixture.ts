@@ -64,7 +64,7 @@ export interface StartOptions {
 }
 
 /** The environment without what would choose adapters, addresses or tokens: a test says what it wants of these. */
-export function plainEnvironment(): Record<string, string> {
+function plainEnvironment(): Record<string, string> {
   const entries = Object.entries(process.env).filter(
     (entry): entry is [string, string] =>
       entry[1] !== undefined && !/^(RADHICAL|KAFKA|S3|OTEL|NODE_TEST)_/.test(entry[0]),

@@ -86,7 +86,7 @@ export const cascadeOf = (
 });
 
 /** Segments images and waits for the end. Returns the result's id. */
-export const submitCascade = (services: Services, imageIds: readonly string[], cascade: Cascade): Promise<string> =>
+const submitCascade = (services: Services, imageIds: readonly string[], cascade: Cascade): Promise<string> =>
   runJob(services, SILENT, {
     service: "segmentation",
     what: "cascade",

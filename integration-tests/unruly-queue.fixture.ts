@@ -8,7 +8,7 @@ import type { ServiceDefinition } from "../services/lib/service/service.ts";
 const HELD_MS = 30;
 
 /** Returns a queue over another. Only messages of one key keep their order, each of them behind its own repeats. */
-export function unrulyQueue(queue: Queue, seed: number | string, copies = 2): Queue {
+function unrulyQueue(queue: Queue, seed: number | string, copies = 2): Queue {
   const random = createRandom("unruly queue", seed);
   const publish = async (topic: string, messages: readonly Message[]): Promise<void> => {
     const byKey = new Map<string, Message[]>();

@@ -65,7 +65,7 @@ export interface Program {
 }
 
 /** Starts a process and keeps it running until it is stopped or the test ends. */
-export async function supervise(t: TestContext, { name, main, args = [], env }: Program): Promise<Supervised> {
+async function supervise(t: TestContext, { name, main, args = [], env }: Program): Promise<Supervised> {
   const folder = await temporaryFolder(t);
   const address = `127.0.0.1:${await freePort()}`;
   const log: LogLine[] = [];

@@ -21,8 +21,7 @@ const LEVELDB_OPTIONS = {
 } as const;
 
 /** Returns the key that convert_imageset gives to the patch at place `index` of the database. */
-export const databaseKey = (index: number, name: string): string =>
-  `${String(index).padStart(KEY_DIGITS, "0")}_${name}`;
+const databaseKey = (index: number, name: string): string => `${String(index).padStart(KEY_DIGITS, "0")}_${name}`;
 
 /**
  * Writes a LevelDB into a new folder: for every record a Datum of planar BGR bytes under convert_imageset's key. `order` says which

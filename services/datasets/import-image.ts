@@ -1,7 +1,6 @@
 /** @file ImportImage: a file goes into the store under the hash of its bytes, after a look at whether it can be used. */
 import { invalid } from "../lib/errors.ts";
 import { describeImage, describeMask, LARGE_IMAGE_PIXELS } from "../lib/images/describe-image.ts";
-import { isTiled } from "../lib/images/tiff-tags.ts";
 import { toTiledTiff } from "../lib/images/tiled-tiff.ts";
 import { objectKey } from "../lib/objects/object-key.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
@@ -47,15 +46,14 @@ async function store(
   bytes: Uint8Array,
 ): Promise<ImageDescription> {
   const limits = { maxPixels: ctx.config.limits.imagePixels };
-  const { width, height, stainDensity } =
+  const { width, height, tiled, stainDensity } =
     purpose === ImportPurpose.IMPORT_PURPOSE_MASK
       ? { ...(await describeMask(bytes, limits)), stainDensity: [] }
       : await describeImage(bytes, limits);
   const sourceKey = objectKey("images", imageId, "source");
   await ctx.objects.put(sourceKey, bytes, { ifAbsent: true });
   // A large image is stored once more in tiles, so that a tile of work never decodes the whole.
-  const wantsTiles =
-    purpose === ImportPurpose.IMPORT_PURPOSE_IMAGE && width * height > LARGE_IMAGE_PIXELS && !isTiled(bytes);
+  const wantsTiles = purpose === ImportPurpose.IMPORT_PURPOSE_IMAGE && width * height > LARGE_IMAGE_PIXELS && !tiled;
   const pixelsKey = wantsTiles ? objectKey("images", imageId, "tiled") : sourceKey;
   if (wantsTiles) await ctx.objects.put(pixelsKey, await toTiledTiff(bytes), { ifAbsent: true });
   const description = { width, height, purpose, sha256, pixelsKey, stainDensity: [...stainDensity] };

@@ -39,7 +39,7 @@ const SIGNATURES: readonly (readonly [ImageFormat, readonly number[]])[] = [
 const SPACES: ReadonlySet<string> = new Set(["srgb", "b-w", "rgb16", "grey16"]);
 
 /** Returns the format by the file's first bytes, or undefined. Other decoders (SVG, HEIF, ...) never see the bytes. */
-export const sniffFormat = (bytes: Uint8Array): ImageFormat | undefined =>
+const sniffFormat = (bytes: Uint8Array): ImageFormat | undefined =>
   SIGNATURES.find(([, signature]) => signature.every((byte, i) => bytes[i] === byte))?.[0];
 
 /**

@@ -5,7 +5,7 @@ import type { Random } from "./random.ts";
 import { isBetter, type TradeoffPoint } from "./tradeoff.ts";
 
 /** Values tried of every threshold: 0, 1/64, … 63/64. */
-export const GRID = 64;
+const GRID = 64;
 /** A lower threshold may cost this much of the best score so far. */
 const LOWER_WITHIN = 0.005;
 /** Steps on the grid that a coordinate pass tries, both ways. */

@@ -3,7 +3,7 @@ import { invalid } from "../errors.ts";
 import type { CascadeThresholds } from "./cascade.ts";
 
 /** The chosen point's score is at most this much below the best. */
-export const CHOSEN_WITHIN = 0.01;
+const CHOSEN_WITHIN = 0.01;
 
 /** Points of a front that differ by less say nothing more. */
 const FRONT_STEP = 0.002;

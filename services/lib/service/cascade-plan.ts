@@ -27,7 +27,7 @@ export interface CascadePlan {
 }
 
 /** Returns thresholds as the method takes them, index = level - 1. */
-export function thresholdsOf(messages: readonly LevelThresholdsMessage[]): LevelThresholds[] {
+function thresholdsOf(messages: readonly LevelThresholdsMessage[]): LevelThresholds[] {
   const thresholds: LevelThresholds[] = [];
   const stray = messages.find(({ level }) => level < 1 || level > MAX_LEVELS);
   if (stray)

@@ -8,7 +8,7 @@ import { relu } from "./relu.ts";
 type OperatorTable = { readonly [Type in Layer["type"]]: Operator<Extract<Layer, { type: Type }>> };
 
 /** Every operator. A layer type without one, or an operator without a gradient, does not compile. */
-export const OPERATORS: OperatorTable = { conv: convolution, relu, maxPool };
+const OPERATORS: OperatorTable = { conv: convolution, relu, maxPool };
 
 /** Returns the operator for `layer`. */
 export const operatorOf = (layer: Layer): Operator<Layer> => OPERATORS[layer.type] as Operator<Layer>; // right by the table's type, which TypeScript cannot follow through an index

@@ -11,7 +11,7 @@ export interface Place {
 }
 
 /** Returns a topic's kind, as spans and metrics name it: without prefix and level, "inference.level". */
-export const topicKind = (topic: string): string => topic.split(".").slice(-2).join(".").replace(/-\d+$/, "");
+const topicKind = (topic: string): string => topic.split(".").slice(-2).join(".").replace(/-\d+$/, "");
 
 /** Handles a unit by `work`, which returns how that ended. */
 export async function tracedUnit(

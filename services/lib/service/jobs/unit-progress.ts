@@ -79,10 +79,6 @@ export class UnitProgress {
     this.dead.set(index, error);
   }
 
-  isDone(index: number): boolean {
-    return this.#states[index] === DONE;
-  }
-
   get isComplete(): boolean {
     return this.#doneCount === this.#units.count;
   }

@@ -6,7 +6,7 @@ import { importImage } from "../services/datasets/import-image.ts";
 import { openCutters } from "../services/extraction/cutters.ts";
 import { extractJobs } from "../services/extraction/extract.ts";
 import { imageWorker } from "../services/extraction/image-worker.ts";
-import { encodeLabelPng } from "../services/lib/images/encode-png.ts";
+import { encodeLabelPng } from "../services/lib/images/label-png.fixture.ts";
 import { readShard } from "../services/lib/patches/patch-shard.ts";
 import { Annotation, ImportPurpose, MaskKind } from "../services/lib/proto/radhical/v1/datasets.ts";
 import { ExtractRequest } from "../services/lib/proto/radhical/v1/extraction.ts";

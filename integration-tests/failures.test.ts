@@ -3,7 +3,8 @@ import { cp, mkdir, readFile, rename, rm, truncate, writeFile } from "node:fs/pr
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import sharp from "sharp";
-import { encodeLabelPng, encodePng } from "../services/lib/images/encode-png.ts";
+import { encodePng } from "../services/lib/images/encode-png.ts";
+import { encodeLabelPng } from "../services/lib/images/label-png.fixture.ts";
 import { COMMAND, type Ending, radhical, runArguments, start, temporaryFolder } from "./radhical-command.fixture.ts";
 import { filesBelow } from "./result-files.fixture.ts";
 import { makeTissue, writeTissueCohort } from "./synthetic-tissue.ts";

@@ -4,7 +4,8 @@
  */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { encodeLabelPng, encodePng } from "../services/lib/images/encode-png.ts";
+import { encodePng } from "../services/lib/images/encode-png.ts";
+import { encodeLabelPng } from "../services/lib/images/label-png.fixture.ts";
 import type { RgbImage } from "../services/lib/method/image.ts";
 import { createRandom, type Random } from "../services/lib/method/random.ts";
 

@@ -15,26 +15,10 @@ const SETTINGS = { compressionLevel: 6, adaptiveFiltering: false, palette: false
 
 /** Returns an 8-bit grey or RGB PNG without metadata. Throws RangeError where the data does not fit the size. */
 export const encodePng = async ({ width, height, channels, data }: PngPixels): Promise<Uint8Array> => {
-  checkLength(data.length, width * height * channels);
+  const expected = width * height * channels;
+  if (data.length !== expected) throw new RangeError(`Cannot encode PNG: ${data.length} values for ${expected}`);
   return sharp(data, { raw: { width, height, channels }, limitInputPixels: false })
     .toColourspace(channels === 1 ? "b-w" : "srgb")
     .png(SETTINGS)
     .toBuffer();
-};
-
-/** Returns a 16-bit grey PNG of instance labels. Throws RangeError where the data does not fit the size. */
-export const encodeLabelPng = async (
-  width: number,
-  height: number,
-  labels: Uint16Array<ArrayBuffer>,
-): Promise<Uint8Array> => {
-  checkLength(labels.length, width * height);
-  return sharp(labels, { raw: { width, height, channels: 1 }, limitInputPixels: false })
-    .toColourspace("grey16")
-    .png(SETTINGS)
-    .toBuffer();
-};
-
-const checkLength = (actual: number, expected: number): void => {
-  if (actual !== expected) throw new RangeError(`Cannot encode PNG: ${actual} values for ${expected}`);
 };

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import sharp from "sharp";
-import { encodeLabelPng } from "./encode-png.ts";
+import { encodeLabelPng } from "./label-png.fixture.ts";
 import { decodeMask } from "./mask.ts";
 
 const WIDTH = 8;

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { complement, countInRect, countSet, difference, packPlane, selectSet, unpackPlane } from "./bit-plane.ts";
-import { reduceMask } from "./levels.ts";
 import { anyInBlocks } from "./neighbourhood.ts";
 import { createRandom } from "./random.ts";
+import { reduceMask } from "./reduced-mask.fixture.ts";
 
 /** Widths below, at and beyond a word's, and two planes of that size. */
 const planes = fc

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { RgbImage } from "./image.ts";
-import { levelSize, reduceImage, reduceImages, reduceMask } from "./levels.ts";
+import { levelSize, reduceImage, reduceImages } from "./levels.ts";
 import { createRandom } from "./random.ts";
+import { reduceMask } from "./reduced-mask.fixture.ts";
 
 const randomImage = (width: number, height: number, seed: number): RgbImage => {
   const random = createRandom("image", seed);

@@ -1,9 +1,10 @@
 /** @file For tests: images with round nuclei and probability maps as networks give them, right up to noise and blur. */
 import type { ValidationImage } from "./evaluator.ts";
 import { annotatedPixels } from "./image.ts";
-import { levelSize, reduceMask } from "./levels.ts";
+import { levelSize } from "./levels.ts";
 import { findNuclei } from "./nuclei.ts";
 import { createRandom } from "./random.ts";
+import { reduceMask } from "./reduced-mask.fixture.ts";
 
 /** Returns a validation image of width x height level-1 pixels with maps at every reduction; a function of the seed. */
 export const makeMappedImage = (

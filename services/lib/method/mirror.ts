@@ -9,7 +9,10 @@ export const reflect = (i: number, size: number): number => {
   return folded < size ? folded : period - 1 - folded;
 };
 
-/** Returns planar RGB [3, h, w] of a region of an image; the region may reach beyond the border by any distance. */
+/**
+ * Returns planar RGB [3, h, w] of a region of an image; the region may reach beyond the border by any distance. The reference that
+ * everything read in parts must equal.
+ */
 export const mirroredRegion = (image: RgbImage, x: number, y: number, w: number, h: number): Uint8Array<ArrayBuffer> =>
   gather(image, reflections(x, w, image.width, 0), reflections(y, h, image.height, 0));
 

@@ -4,8 +4,8 @@ import fc from "fast-check";
 import { packPlane, unpackPlane } from "./bit-plane.ts";
 import { classifyPixels, darkPixels, touchingPixels } from "./classes.ts";
 import type { Annotation, RgbImage } from "./image.ts";
-import { reduceMask } from "./levels.ts";
 import { createRandom } from "./random.ts";
+import { reduceMask } from "./reduced-mask.fixture.ts";
 import { DEFAULT_COUNTS, type KindCentres, sampleCentres } from "./sampling.ts";
 
 const grey = (width: number, height: number, value: (x: number, y: number) => number): RgbImage => ({

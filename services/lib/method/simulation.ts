@@ -42,7 +42,10 @@ export interface Simulator {
   run(thresholds: CascadeThresholds, endsAt: number): SimulatedCascade;
 }
 
-/** Returns the cascade of one run, with its nuclei as a 0/1 mask of level-1 pixels; see `createSimulator`. */
+/**
+ * Returns the cascade of one run, with its nuclei as a 0/1 mask of level-1 pixels; see `createSimulator`. The reference that checks of
+ * exactness hold the distributed cascade and a simulator's later runs against.
+ */
 export const simulate = (
   image: MappedImage,
   reductions: readonly number[],

@@ -1,5 +1,6 @@
 /** @file Images and masks in a store as an import leaves them. */
-import { encodeLabelPng, encodePng } from "../images/encode-png.ts";
+import { encodePng } from "../images/encode-png.ts";
+import { encodeLabelPng } from "../images/label-png.fixture.ts";
 import { objectKey } from "../objects/object-key.ts";
 import type { ObjectStore } from "../objects/object-store.ts";
 import { ImportPurpose } from "../proto/radhical/v1/datasets.ts";

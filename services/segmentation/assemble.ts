@@ -69,7 +69,10 @@ export const assembleWorker = (ctx: AssembleContext): UnitHandler<AssembleTask> 
   },
 });
 
-/** The image's tiles are done: no level asks for a tile's state any more. Tile results stay: they hold P2 as float32. */
+/**
+ * The image's tiles are done: no level asks for a tile's state any more. Tile results stay: a tile's record, by which it counts as done, names
+ * its result, and whoever joins the image once more (the unit comes again, or another request has it too) reads it.
+ */
 async function removeStates(objects: ObjectStore, prefix: string, progress: () => Promise<void>): Promise<void> {
   const limit = pLimit(REMOVALS_AT_A_TIME);
   const keys: string[] = [];

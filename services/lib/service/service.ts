@@ -1,4 +1,4 @@
-/** @file How a service is put together and run: `main.ts` of every service is one call of `runService`. */
+/** @file How a service is put together and run: `main.ts` of every service is one call of `runServices`. */
 import { isIPv4 } from "node:net";
 import type { Server } from "nice-grpc";
 import { DomainError } from "../errors.ts";

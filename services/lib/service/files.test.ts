@@ -61,6 +61,7 @@ for (const { what, parts, refusal } of [
   { what: "too few bytes", parts: [header(), data(BYTES.subarray(1))], refusal: "HASH_MISMATCH" },
   { what: "more bytes than announced", parts: [header(), data(), data()], refusal: "HASH_MISMATCH" },
   { what: "a size over the limit", parts: [header({ ...HEADER, size: 1_001n })], refusal: "UPLOAD_TOO_LARGE" },
+  { what: "less than its header says", parts: [header({ ...HEADER, size: 9n }), data()], refusal: "HASH_MISMATCH" },
   { what: "a size below nothing", parts: [header({ ...HEADER, size: -1n }), data()], refusal: "HASH_MISMATCH" },
 ]) {
   test(`an upload of ${what} is refused`, async () => {

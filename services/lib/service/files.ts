@@ -71,7 +71,9 @@ export async function receiveUpload<Header extends { readonly sha256: string; re
     } else throw invalid("UPLOAD_MALFORMED", "Cannot take an upload that is not one header followed by data");
   }
   if (!header) throw invalid("UPLOAD_MALFORMED", "Cannot take an upload without a header");
-  const actual = sha256(bytes.subarray(0, size));
+  if (size < bytes.length)
+    throw invalid("HASH_MISMATCH", `Cannot take an upload that ends after ${size} of its ${header.size} bytes`);
+  const actual = sha256(bytes);
   if (actual !== header.sha256)
     throw invalid(
       "HASH_MISMATCH",

@@ -43,7 +43,9 @@ test("a block has at its open pixels what dense evaluation of it all gives, what
     );
     const { probabilities } = await evaluateBlock(spied, surrounded.slice(), RECT, { open, isNaive: false });
     const atOpen = (map: Float32Array) => map.filter((_, i) => open[i % pixels] === 1);
-    assert.ok(greatestDifference(atOpen(probabilities), atOpen(whole)) <= 1e-6, what);
+    // Tiles are cut into blocks of their own where this is exact, so there it has to be.
+    const allowed = network.isSparseExact ? 0 : 1e-6;
+    assert.ok(greatestDifference(atOpen(probabilities), atOpen(whole)) <= allowed, what);
   }
   assert.equal(used.size, 3, `paths taken: ${[...used].join(", ")}`);
 

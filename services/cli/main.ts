@@ -77,7 +77,7 @@ program
   .option("--min-nucleus <px>", "what has fewer level-1 pixels is no nucleus (default 60: a disc of 2.2 um at 40x)")
   .option(
     "--coarse-networks <size>",
-    "networks of the levels above 1: full, or half the channels for a cascade that takes less time (default full)",
+    "networks of the levels above 1: full, or half the channels for a cascade that takes less time (default half)",
   )
   .option(
     "--max-compute <n>",

@@ -30,7 +30,7 @@ test("what is not said has the method's defaults", () => {
     maxHole: 150,
     opening: 1,
     minNucleus: 60,
-    coarseNetworks: "full",
+    coarseNetworks: "half",
     annotation: "sparse",
     mpp: 0.25,
     patient: "prefix",

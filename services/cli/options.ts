@@ -50,7 +50,7 @@ export const RunOptions = z.object({
   maxHole: wholeNumber(0).default(DEFAULT_CLEANING.maxHolePx),
   opening: wholeNumber(0, MAX_OPENING_PX).default(DEFAULT_CLEANING.openingPx),
   minNucleus: wholeNumber(0).default(DEFAULT_CLEANING.minNucleusPx),
-  coarseNetworks: oneOf(["full", "half"]).default("full"),
+  coarseNetworks: oneOf(["full", "half"]).default("half"),
   maxCompute: aboveNone.optional(),
   minScore: aboveNone.optional(),
   annotation: oneOf(["sparse", "complete"]).default("sparse"),

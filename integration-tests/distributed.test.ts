@@ -85,21 +85,21 @@ if (servers) {
     const services = await serveDistributed(t, { ...deployment, env: { ...deployment.env, ...receiver.env } });
     const { address, env } = services;
 
-    const command = async (out: string, elsewhere: readonly string[], telemetry = {}): Promise<void> => {
+    const command = async (out: string, elsewhere: readonly string[], env = {}): Promise<void> => {
       const settings = ["--folds", "7", "--reductions", "1,2,4,10", "--iterations", "10"];
-      const all = { env: { ...env, ...telemetry } };
-      await radhicalSucceeds(t, [...runArguments(cohort, out, settings), ...elsewhere], all);
+      await radhicalSucceeds(t, [...runArguments(cohort, out, settings), ...elsewhere], { env });
       const models = join(out, "models");
       const segmented = join(out, "segmented");
       await radhicalSucceeds(
         t,
         ["segment", large, "--models", models, "--out", segmented, "--tile", "500", ...elsewhere],
-        all,
+        { env },
       );
     };
     const [embedded, distributed] = [join(folder, "embedded"), join(folder, "distributed")];
     // Side by side: one computes while the other waits for its broker.
-    await Promise.all([command(embedded, []), command(distributed, ["--address", address], receiver.env)]);
+    const all = { ...env, ...receiver.env };
+    await Promise.all([command(embedded, []), command(distributed, ["--address", address], all)]);
 
     assert.deepEqual((await readdir(distributed)).includes(".radhical"), false, "the command opened an object folder");
     const masks = (out: string) => hashesBelow(join(out, "segmented"), (path) => path.endsWith(".png"));

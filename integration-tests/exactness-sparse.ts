@@ -36,7 +36,7 @@ export async function checkSparse(runtime: Runtime, subject: SparseSubject): Pro
   const surrounded = await readSurrounded(image, reduction, rect);
   const step = Math.max(1, Math.floor(selected.length / COMPARED_PX));
   const compared = selected.filter((_, i) => i % step === 0);
-  const expected = (await evaluatePatches(network, surrounded, rect, { selected: compared })).probabilities;
+  const expected = (await evaluatePatches(network, surrounded.slice(), rect, { selected: compared })).probabilities;
   const { layers } = network;
   const gathering = gatheringLayer(layers) ?? 0;
   const { marginPx } = layers[gathering - 1]!;

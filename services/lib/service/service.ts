@@ -105,7 +105,6 @@ export async function startServices(
     };
     const server = await startServer({ ...config.listen, token: config.token, log, add });
     parts.push(server);
-    log.info({ address: server.address, services: definitions.map(({ name }) => name) }, "listening");
     const failed = firstFailure(parts);
     return { name: "services", server, ...(failed && { failed }), stop: () => stopAll(parts, log) };
   } catch (error) {
@@ -129,7 +128,10 @@ export async function runServices(
       endSoon(log);
       throw error;
     });
-    await runUntilSignal([telemetry, services], log, config.graceMs);
+    const ended = runUntilSignal([telemetry, services], log, config.graceMs);
+    // Not before signals are waited for: whoever reads it may send one at once.
+    log.info({ address: services.server.address, services: definitions.map((own) => own.name) }, "listening");
+    await ended;
   } catch (error) {
     if (!(error instanceof DomainError)) throw error;
     createLogger(name, "error").error({ reason: error.reason }, error.message);

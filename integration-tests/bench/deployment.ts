@@ -2,20 +2,18 @@
 import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { openServices, type Services } from "../../services/cli/services.ts";
 import type { ObjectStore } from "../../services/lib/objects/object-store.ts";
 import { openS3Store } from "../../services/lib/objects/s3-store.ts";
 import { publishedMessages } from "../../services/lib/queue/kafka-offsets.fixture.ts";
 import type { ServiceName } from "../../services/lib/service/service-names.ts";
-import { type Deployment, provisionDeployment, serversFromEnvironment, serversIn } from "../deployment.fixture.ts";
-import { COMMAND, temporaryFolder, type Undoing } from "../radhical-command.fixture.ts";
+import { type Deployment, provisionDeployment, type Servers, serversFromEnvironment } from "../deployment.fixture.ts";
+import { startOwnServers } from "../own-servers.fixture.ts";
+import { COMMAND, type Undoing } from "../radhical-command.fixture.ts";
 import { type Serving, startServing, TOKEN } from "../serving.fixture.ts";
 
 const run = promisify(execFile);
-const LOCAL = fileURLToPath(new URL("../../../deploy/local/", import.meta.url));
 /** Linux gives processor time in hundredths of a second. */
 const TICK_SECONDS = 0.01;
 
@@ -31,21 +29,12 @@ export interface BenchDeployment extends Deployment, Undoing {
   close(): Promise<void>;
 }
 
-/** Returns the servers of the environment, or those of `deploy/local/up`, which are stopped at the end. */
-async function openServers(t: Undoing): Promise<NonNullable<ReturnType<typeof serversFromEnvironment>>> {
+/** Returns the servers of the environment, or some of its own, which are stopped at the end. */
+async function openServers(t: Undoing): Promise<Servers> {
   const given = serversFromEnvironment();
   if (given) return given;
   process.stderr.write("KAFKA_BROKERS and S3_ENDPOINT are not set: starting servers of its own\n");
-  const state = join(await temporaryFolder(t), "servers");
-  const env = { ...process.env, RADHICAL_LOCAL_STATE: state };
-  t.after(() => run(join(LOCAL, "down"), { env }));
-  const { stdout } = await run(join(LOCAL, "up"), { env });
-  // Not into this process's own environment: the next benchmark would take them for servers that somebody named.
-  const servers = serversIn(
-    Object.fromEntries([...stdout.matchAll(/^export (\w+)=(.*)$/gm)].map(([, name, value]) => [name, value])),
-  );
-  if (!servers) throw new Error(`Cannot read the servers' settings from "${stdout}"`);
-  return servers;
+  return startOwnServers(t);
 }
 
 /** Provisions a deployment with the default number of partitions. */

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createRandom } from "../../services/lib/method/random.ts";
 import { provisionDeployment, serversFromEnvironment } from "../deployment.fixture.ts";
-import { startOwnServers } from "./local-servers.fixture.ts";
+import { startOwnServers } from "../own-servers.fixture.ts";
 import { startS3Proxy, type Weather } from "./s3-proxy.fixture.ts";
 import { STEPS, segmentDisturbed, segmentUndisturbed } from "./segmentation.fixture.ts";
 

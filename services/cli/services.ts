@@ -37,8 +37,9 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** Of a first answer, which is a read of the store. */
 const PATIENCE_MS = 10_000;
 
-/** Whether every service has an address of its own, so that there is nothing left for a common one. */
-const isElsewhere = (env: Environment): boolean => SERVICE_NAMES.every((name) => env[addressVariable(name)]);
+/** Whether services are those of this process: there is neither a common address nor one for each of them. */
+const isEmbedded = (address: string | undefined, env: Environment): boolean =>
+  address === undefined && !SERVICE_NAMES.every((name) => env[addressVariable(name)]);
 
 /**
  * Throws SERVICES_UNREACHABLE or TOKEN_WRONG before any work starts. Every service answers for jobs, so one that does not exist is a
@@ -88,7 +89,7 @@ function rejectOnFailure(embedded: Embedded | undefined): Promise<never> {
 }
 
 function checkDevice(address: string | undefined, device: Device | undefined, env: Environment): void {
-  if (device === undefined || (address === undefined && !isElsewhere(env))) return;
+  if (device === undefined || isEmbedded(address, env)) return;
   const where = address === undefined ? "the services that RADHICAL_<SERVICE>_ADDRESS name" : `--address "${address}"`;
   const cure = "leave --device out, and set RADHICAL_DEVICE where those services are started";
   throw invalid("OPTIONS_INVALID", `Cannot use --device "${device}" with ${where}: ${cure}`);
@@ -107,7 +108,7 @@ export async function openServices(
 ): Promise<Services> {
   checkDevice(address, device, env);
   const own = device === undefined ? env : { ...env, RADHICAL_DEVICE: device };
-  const embedded = address === undefined && !isElsewhere(env) ? await startEmbedded(objectsFolder, own) : undefined;
+  const embedded = isEmbedded(address, env) ? await startEmbedded(objectsFolder, own) : undefined;
   const token = embedded?.token ?? env.RADHICAL_TOKEN;
   const connections = new Map<string, Connection>();
   const connectionOf = (service: ServiceName): Connection => {
@@ -158,7 +159,7 @@ export async function openServicesOf(
   env: Environment,
 ): Promise<Services> {
   const named = ["KAFKA_BROKERS", "S3_ENDPOINT", ...SERVICE_NAMES.map(addressVariable)].filter((name) => env[name]);
-  if (address === undefined && !isElsewhere(env) && named.length > 0)
+  if (isEmbedded(address, env) && named.length > 0)
     output.note(
       `working in this process, without the servers in ${named.join(" and ")}: --address, or RADHICAL_<SERVICE>_ADDRESS for every service, says where services listen`,
     );

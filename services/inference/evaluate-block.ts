@@ -4,9 +4,9 @@ import type { Rect } from "../lib/method/image.ts";
 import { PATCH_SIZE_PX } from "../lib/method/patches.ts";
 import { cheapestPath, denseCostUs, type EvaluationPath } from "../lib/network/evaluation-path.ts";
 import type { EvaluatedSize } from "../lib/network/sparse-plan.ts";
-import { type EvaluatedPixels, evaluateDense, evaluatePatches, evaluateSparse } from "./evaluate-region.ts";
+import { countUp, type EvaluatedPixels, evaluateDense, evaluatePatches, evaluateSparse } from "./evaluate-region.ts";
 import type { LoadedNetwork } from "./loaded-network.ts";
-import { giveBack, type Scratch, takeFloats } from "./scratch.ts";
+import { giveBack, type Scratch, takeFloats, takeInts } from "./scratch.ts";
 
 /** Sparse evaluation takes a block in parts of at most this side, and parts with more open pixels than this apart again. */
 const MAX_PART_PX = 256;
@@ -148,12 +148,8 @@ function selectedIn(
   { x, y, width, height }: Rect,
   scratch: Scratch,
 ): Int32Array {
-  const size = width * height;
-  const pixels = new Int32Array(scratch.take(Int32Array.BYTES_PER_ELEMENT * size), 0, size);
-  if (open === undefined) {
-    for (let at = 0; at < size; at++) pixels[at] = at;
-    return pixels;
-  }
+  const pixels = takeInts(scratch, width * height);
+  if (open === undefined) return countUp(pixels);
   let count = 0;
   for (let row = 0; row < height; row++) {
     const start = (y + row) * stride + x;

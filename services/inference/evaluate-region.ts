@@ -9,7 +9,7 @@ import { gatheringLayer } from "../lib/network/windowed-layers.ts";
 import type { Session } from "../lib/runtime/session.ts";
 import { float32Data, type Tensors } from "../lib/runtime/tensor.ts";
 import type { LoadedNetwork } from "./loaded-network.ts";
-import { takeFloats } from "./scratch.ts";
+import { takeFloats, takeInts } from "./scratch.ts";
 
 /** What surrounds a rectangle so that each of its pixels has a whole patch: 16 before, 15 after. */
 const SURROUNDING_PX = PATCH_SIZE_PX - 1;
@@ -83,7 +83,7 @@ export async function evaluatePatches(
   network: LoadedNetwork,
   surrounded: Uint8Array<ArrayBuffer>,
   rect: Rect,
-  { selected = countingUp(rect.width * rect.height), progress }: PatchesWork = {},
+  { selected = countUp(new Int32Array(rect.width * rect.height)), progress }: PatchesWork = {},
 ): Promise<EvaluatedPixels> {
   const session = await network.patches();
   const probabilities = takeFloats(network.scratch, 3 * selected.length);
@@ -130,7 +130,7 @@ export async function evaluateSparse(
     scratch.give(surrounded.buffer);
   }
   const count = layer.windowPx ** 2 * selected.length;
-  const windows = new Int32Array(scratch.take(Int32Array.BYTES_PER_ELEMENT * count), 0, count);
+  const windows = takeInts(scratch, count);
   planWindows(cover, layer, selected, rect, windows);
   const feeds: Tensors = {
     regions: { type: "uint8", dims, data, lend: true },
@@ -171,9 +171,8 @@ function gatherPatches(surrounded: Uint8Array<ArrayBuffer>, { width, height }: R
   return data;
 }
 
-/** Returns 0, 1, 2, … */
-function countingUp(count: number): Int32Array {
-  const numbers = new Int32Array(count);
-  for (let i = 0; i < count; i++) numbers[i] = i;
+/** Writes 0, 1, 2, … and returns them. */
+export function countUp(numbers: Int32Array): Int32Array {
+  for (let i = 0; i < numbers.length; i++) numbers[i] = i;
   return numbers;
 }

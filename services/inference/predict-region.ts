@@ -55,9 +55,8 @@ export const predictRegion =
         path === RegionPath.REGION_PATH_PATCHES
           ? await evaluatePatches(network, surrounded, rect, { progress })
           : await evaluateDense(network, surrounded, rect);
-      const { buffer, byteOffset, byteLength } = probabilities;
-      const response = { probabilities: Buffer.from(Buffer.from(buffer, byteOffset, byteLength)), seconds };
+      const copy = Buffer.copyBytesFrom(probabilities);
       giveBack(network.scratch, probabilities);
-      return response;
+      return { probabilities: copy, seconds };
     });
   };

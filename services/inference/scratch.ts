@@ -36,6 +36,10 @@ export function createScratch(): Scratch {
 export const takeFloats = (scratch: Scratch, count: number): Float32Array<ArrayBuffer> =>
   new Float32Array(scratch.take(Float32Array.BYTES_PER_ELEMENT * count), 0, count);
 
+/** The same of whole numbers. */
+export const takeInts = (scratch: Scratch, count: number): Int32Array<ArrayBuffer> =>
+  new Int32Array(scratch.take(Int32Array.BYTES_PER_ELEMENT * count), 0, count);
+
 /** Gives an array's memory back, wherever it is from. */
 export const giveBack = (scratch: Scratch, { buffer }: ArrayBufferView): void => {
   if (buffer instanceof ArrayBuffer) scratch.give(buffer);

@@ -1,25 +1,25 @@
-/** @file A broker and an S3 server of one test's own, which it may kill. */
+/** @file A broker and an S3 server of one test's or benchmark's own, which it may kill. */
 import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { type Servers, serversIn } from "../deployment.fixture.ts";
+import { type Servers, serversIn } from "./deployment.fixture.ts";
+import type { Undoing } from "./radhical-command.fixture.ts";
 
 const run = promisify(execFile);
 /** Beside `dist`, where this file is compiled to. */
-const SCRIPTS = fileURLToPath(new URL("../../../deploy/local/", import.meta.url));
+const SCRIPTS = fileURLToPath(new URL("../../deploy/local/", import.meta.url));
 
-/** Servers that the test alone uses. */
+/** Servers that nobody else uses. */
 export interface OwnServers extends Servers {
   /** Kills one and starts it again, with its data. Returns when it answers. */
   restart(name: "kafka" | "minio"): Promise<void>;
 }
 
-/** Starts a broker and an S3 server; they end with the test. */
-export async function startOwnServers(t: TestContext): Promise<OwnServers> {
+/** Starts a broker and an S3 server, which end with `t`. This process's environment does not name them: that would be for somebody else to find. */
+export async function startOwnServers(t: Undoing): Promise<OwnServers> {
   const folder = await mkdtemp(join(tmpdir(), "radhical-servers-"));
   const env = { ...process.env, RADHICAL_LOCAL_STATE: join(folder, "state") };
   t.after(async () => {

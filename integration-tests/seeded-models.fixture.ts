@@ -22,6 +22,7 @@ export async function writeSeededModels(folder: string): Promise<string> {
     dense: POINT,
     maxHolePx: 0,
     openingPx: 0,
+    neckPx: 0,
     minNucleusPx: 0,
   };
   await writeWhole(join(folder, "fold-1", "thresholds.json"), JSON.stringify(thresholds));

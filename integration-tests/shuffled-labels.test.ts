@@ -118,6 +118,7 @@ async function testDice(services: Services, model: Model, { cohortId, fold }: Ch
     tile: 0,
     maxHolePx: 0,
     openingPx: 0,
+    neckPx: 0,
     minNucleusPx: 0,
     imageMpp: 0.25,
   };

@@ -1,16 +1,17 @@
 /**
- * @file `npm run accuracy -- train | rules`: level 1 trained on chosen patients, and what rules on its maps give (docs/accuracy.md). What
- * it writes lies in a folder of the user's.
+ * @file `npm run accuracy -- train | rules | cascade`: levels trained on chosen patients, what rules on level 1's maps give, and the
+ * trade-off of levels together (docs/accuracy.md). What it writes lies in folders of the user's.
  */
 import { parseArgs } from "node:util";
 import { DomainError, invalid } from "../../services/lib/errors.ts";
+import { cascadeTable } from "./cascade.ts";
 import { readCohort } from "./cohort.ts";
 import { rulesTable } from "./rules.ts";
 import { LabSettings, trainInLab } from "./train.ts";
 
 const USAGE =
   "npm run accuracy -- train --images GLOB --masks GLOB --learn 01,02 --out DIR [--settings '{\"iterations\":4000}'], " +
-  "or rules DIR… --images GLOB --masks GLOB";
+  "or rules DIR… --images GLOB --masks GLOB, or cascade DIR DIR… (a training of each level) --images GLOB --masks GLOB";
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 const tell = (line: string): void => void process.stderr.write(`${line}\n`);
@@ -38,6 +39,8 @@ async function accuracy(): Promise<void> {
   } else if (part === "rules" && folders.length > 0) {
     print(`${"".padEnd(74)}threshold  Dice   F  object F1  AJI  PQ`);
     for (const folder of folders) for (const line of await rulesTable(cohort, folder)) print(line);
+  } else if (part === "cascade" && folders.length > 1) {
+    for (const line of await cascadeTable(cohort, folders)) print(line);
   } else throw invalid("OPTIONS_INVALID", `Cannot start: ${USAGE}`);
 }
 

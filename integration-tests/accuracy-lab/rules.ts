@@ -1,19 +1,16 @@
 /** @file What rules after the network give on the maps of trainings: the least area of a nucleus, and whom the threshold is chosen on. */
-import { readFile } from "node:fs/promises";
-import { basename, join } from "node:path";
-import { z } from "zod";
+import { basename } from "node:path";
 import { type Cleaning, cleanRuns, DEFAULT_CLEANING } from "../../services/lib/method/cleaning.ts";
 import { componentsOf, findRuns } from "../../services/lib/method/components.ts";
 import { type Grades, gradePrediction, type ImageGrades, poolGrades } from "../../services/lib/method/grading.ts";
 import { findNuclei } from "../../services/lib/method/nuclei.ts";
 import type { LabImage } from "./cohort.ts";
+import { readMaps, readTraining } from "./trainings.ts";
 
 /** Least areas tried, in level-1 pixels. */
 const LEAST_AREAS = [0, 10, 30, 60, 100, 150];
 /** Thresholds tried: 31/64 to 62/64. */
 const THRESHOLDS = Array.from({ length: 32 }, (_, i) => (31 + i) / 64);
-
-const Settings = z.object({ learn: z.array(z.string()), loss: z.number() });
 
 /** One image's grades, index = threshold. */
 interface Curve {
@@ -23,8 +20,8 @@ interface Curve {
 
 /** Returns the tables of a training's folder. */
 export async function rulesTable(cohort: readonly LabImage[], folder: string): Promise<string[]> {
-  const { learn, loss } = Settings.parse(JSON.parse(await readFile(join(folder, "settings.json"), "utf8")));
-  const maps = await Promise.all(cohort.map(({ stem }) => readMap(join(folder, `${stem}.p2`))));
+  const { learn, loss } = await readTraining(folder);
+  const maps = await Promise.all(cohort.map(({ stem }) => readMaps(folder, stem)));
   const curvesOf = (cleaning: Cleaning): Curve[] => cohort.map((image, i) => curveOf(image, maps[i]!, cleaning));
   const lines = [`${basename(folder)}: learnt from ${learn.join(", ")}, loss ${loss.toFixed(3)}`];
   for (const minNucleusPx of LEAST_AREAS) {
@@ -50,12 +47,9 @@ export async function rulesTable(cohort: readonly LabImage[], folder: string): P
   return lines;
 }
 
-async function readMap(path: string): Promise<Float32Array> {
-  return new Float32Array(Uint8Array.from(await readFile(path)).buffer);
-}
-
-function curveOf({ patient, image, labels, kind }: LabImage, p2: Float32Array, cleaning: Cleaning): Curve {
+function curveOf({ patient, image, labels, kind }: LabImage, maps: Float32Array, cleaning: Cleaning): Curve {
   const { width, height } = image;
+  const p2 = maps.subarray(2 * width * height);
   const nuclei = findNuclei(labels, width, height, kind);
   const grades = THRESHOLDS.map((threshold) => {
     const mask = Uint8Array.from(p2, (value) => (value >= threshold ? 1 : 0));

@@ -1,18 +1,20 @@
-/** @file One training of level 1 on some patients; then P2 of every image, of those learnt from too. */
+/** @file One training of a level on some patients; then the maps of every image, of those learnt from too. */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { evaluateDense } from "../../services/inference/evaluate-region.ts";
 import { openNetwork } from "../../services/inference/loaded-network.ts";
+import { invalid } from "../../services/lib/errors.ts";
+import { reduceImage } from "../../services/lib/method/levels.ts";
 import { mirroredRegion } from "../../services/lib/method/mirror.ts";
 import { CLASSIFIED_PX, PATCH_SIZE_PX } from "../../services/lib/method/patches.ts";
 import { DEFAULT_COUNTS } from "../../services/lib/method/sampling.ts";
 import { readModel } from "../../services/lib/network/model-contents.ts";
-import { DEFAULT_NETWORK, parseNetwork } from "../../services/lib/network/network-description.ts";
+import { DEFAULT_NETWORK, halved, parseNetwork } from "../../services/lib/network/network-description.ts";
 import { patchGraph } from "../../services/lib/network/patch-graph.ts";
 import { openRuntime, type Runtime } from "../../services/lib/runtime/runtime.ts";
 import { openBatchFeed } from "../../services/training/batch-feed.ts";
-import { classWeights } from "../../services/training/class-weights.ts";
+import { classWeights, countClasses } from "../../services/training/class-weights.ts";
 import { latestLoss } from "../../services/training/curve.ts";
 import { trainNetwork } from "../../services/training/training-run.ts";
 import type { LabImage } from "./cohort.ts";
@@ -22,6 +24,8 @@ const Count = z.int().min(0);
 /** What a training may differ from the defaults of `radhical run` in. */
 export const LabSettings = z
   .object({
+    level: z.int().min(1).default(1),
+    reductions: z.array(z.int().min(1)).default([1, 2, 4, 10]),
     iterations: z.int().min(1).default(16_000),
     learningRate: z.number().positive().default(0.002),
     weightDecay: z.number().min(0).default(0.0002),
@@ -30,10 +34,14 @@ export const LabSettings = z
     positive: Count.default(DEFAULT_COUNTS.complete.positive),
     edge: Count.default(DEFAULT_COUNTS.complete.edge),
     background: Count.default(DEFAULT_COUNTS.complete.background),
+    nucleus: Count.default(DEFAULT_COUNTS.complete.nucleus),
+    mixed: Count.default(DEFAULT_COUNTS.complete.mixed),
+    none: Count.default(DEFAULT_COUNTS.complete.none),
     seed: z.int().default(1),
-    network: z.unknown().default(DEFAULT_NETWORK).transform(parseNetwork),
+    network: z.unknown().transform(parseNetwork).optional(),
   })
   .strict();
+type LabSettings = z.output<typeof LabSettings>;
 
 const REPORT_EVERY = 20;
 
@@ -41,7 +49,7 @@ const REPORT_EVERY = 20;
 export async function trainInLab(
   cohort: readonly LabImage[],
   learn: readonly string[],
-  settings: z.infer<typeof LabSettings>,
+  settings: LabSettings,
   folder: string,
   tell: (line: string) => void,
 ): Promise<void> {
@@ -50,31 +58,42 @@ export async function trainInLab(
   try {
     const learnt = cohort.filter(({ patient }) => learn.includes(patient));
     const { onnx, loss } = await trainOn(runtime, learnt, settings, tell);
-    await writeFile(join(folder, "level-1.onnx"), onnx);
+    await writeFile(join(folder, `level-${settings.level}.onnx`), onnx);
     await writeFile(join(folder, "settings.json"), JSON.stringify({ learn, loss, settings }, undefined, 2));
     const network = openNetwork(readModel(onnx), runtime);
-    for (const { stem, image } of cohort) {
+    const reduction = reductionOf(settings);
+    for (const { stem, image: finest } of cohort) {
+      const image = reduceImage(finest, reduction);
       const { width, height } = image;
       const reach = PATCH_SIZE_PX - 1;
       const surrounded = mirroredRegion(image, -CLASSIFIED_PX, -CLASSIFIED_PX, width + reach, height + reach);
       const { probabilities } = await evaluateDense(network, surrounded, { x: 0, y: 0, width, height });
-      await writeFile(join(folder, `${stem}.p2`), new Uint8Array(probabilities.slice(2 * width * height).buffer));
+      await writeFile(join(folder, `${stem}.maps`), new Uint8Array(probabilities.slice().buffer));
     }
   } finally {
     await runtime.close();
   }
 }
 
+const reductionOf = ({ level, reductions }: LabSettings): number => {
+  const reduction = reductions[level - 1];
+  if (reduction === undefined)
+    throw invalid("SETTINGS_INVALID", `Cannot train level ${level}: there are ${reductions.length} reductions`);
+  return reduction;
+};
+
 async function trainOn(
   runtime: Runtime,
   images: readonly LabImage[],
-  settings: z.infer<typeof LabSettings>,
+  settings: LabSettings,
   tell: (line: string) => void,
 ): Promise<{ readonly onnx: Uint8Array; readonly loss: number | undefined }> {
-  const { seed, network, stainJitter, iterations } = settings;
+  const { seed, level, stainJitter, iterations } = settings;
+  const network = settings.network ?? (level === 1 ? DEFAULT_NETWORK : halved(DEFAULT_NETWORK));
   const batchSize = 128;
-  const { bytes, counts, channelMeans } = cutRecords(images, { ...DEFAULT_COUNTS.complete, ...settings }, seed);
-  const source = { records: bytes, classOfLabel: [0, 2], batchSize, seed: String(seed), stainJitter };
+  const { bytes, counts, channelMeans } = cutRecords(images, { ...settings, counts: settings });
+  const classOfLabel = level === 1 ? [0, 2] : [0, 1, 2];
+  const source = { records: bytes, classOfLabel, batchSize, seed: String(seed), stainJitter };
   const feed = openBatchFeed(source, iterations);
   const context = {
     runtime,
@@ -89,11 +108,12 @@ async function trainOn(
   };
   const { weights, state } = await trainNetwork(context, {
     ...settings,
+    network,
     batchSize,
     optimizer: "adam",
     rateSchedule: "cosine",
     initialAccumulator: 0,
-    classWeights: classWeights([BigInt(counts[0]), 0n, BigInt(counts[1])]),
+    classWeights: classWeights(countClasses(counts.map(BigInt), classOfLabel)),
     channelMeans,
   }).finally(() => feed.stop());
   return { onnx: patchGraph(network, weights, channelMeans), loss: latestLoss(state) };

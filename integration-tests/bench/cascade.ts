@@ -56,6 +56,7 @@ export const cascade: Benchmark = {
         tile: TILE_PX,
         maxHolePx: round,
         openingPx: DEFAULT_CLEANING.openingPx,
+        neckPx: DEFAULT_CLEANING.neckPx,
         minNucleusPx: DEFAULT_CLEANING.minNucleusPx,
         imageMpp: 0,
       },

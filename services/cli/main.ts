@@ -74,6 +74,7 @@ program
   .option("--averaged-steps <n>", "last steps whose weights are averaged (default 0: none)")
   .option("--max-hole <px>", "holes of at most this many level-1 pixels are filled (default 150)")
   .option("--opening <px>", "spurs and bridges up to twice so many level-1 pixels wide are cut off (default 1)")
+  .option("--neck <px>", "nuclei joined by a neck up to twice so many level-1 pixels wide are cut apart (default 4)")
   .option("--min-nucleus <px>", "what has fewer level-1 pixels is no nucleus (default 60: a disc of 2.2 um at 40x)")
   .option(
     "--coarse-networks <size>",

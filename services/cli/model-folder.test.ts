@@ -110,10 +110,10 @@ test("a manifest that is missing is named", async (t) => {
 test("thresholds of a run that cut off and dropped nothing go on so", async (t) => {
   const folder = await modelsOf(t, [1]);
   const path = join(folder, "fold-1", "thresholds.json");
-  const { openingPx: _, minNucleusPx: __, ...older } = JSON.parse(await readFile(path, "utf8"));
+  const { openingPx: _, neckPx: __, minNucleusPx: ___, ...older } = JSON.parse(await readFile(path, "utf8"));
   await writeFile(path, JSON.stringify(older));
-  const { openingPx, minNucleusPx } = (await readModelFolder(folder)).thresholds;
-  assert.deepEqual([openingPx, minNucleusPx], [0, 0]);
+  const { openingPx, neckPx, minNucleusPx } = (await readModelFolder(folder)).thresholds;
+  assert.deepEqual([openingPx, neckPx, minNucleusPx], [0, 0, 0]);
 });
 
 test("thresholds for another number of levels, or that are none, are refused with their file's name", async (t) => {

@@ -52,8 +52,9 @@ const ThresholdsFile = z.object({
   /** Level 1 alone, everywhere. */
   dense: StoredThresholds,
   maxHolePx: z.int().min(0),
-  /** Of a run before there was such a thing: nothing is too narrow or too small. */
+  /** Of a run before there was such a thing: nothing is too narrow, joined or too small. */
   openingPx: z.int().min(0).max(MAX_OPENING_PX).default(0),
+  neckPx: z.int().min(0).max(MAX_OPENING_PX).default(0),
   minNucleusPx: z.int().min(0).default(0),
 });
 export type ThresholdsFile = z.output<typeof ThresholdsFile>;

@@ -29,6 +29,7 @@ test("what is not said has the method's defaults", () => {
     averagedSteps: 0,
     maxHole: 150,
     opening: 1,
+    neck: 4,
     minNucleus: 60,
     coarseNetworks: "half",
     annotation: "sparse",

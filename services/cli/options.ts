@@ -49,6 +49,7 @@ export const RunOptions = z.object({
   averagedSteps: wholeNumber(0).default(0),
   maxHole: wholeNumber(0).default(DEFAULT_CLEANING.maxHolePx),
   opening: wholeNumber(0, MAX_OPENING_PX).default(DEFAULT_CLEANING.openingPx),
+  neck: wholeNumber(0, MAX_OPENING_PX).default(DEFAULT_CLEANING.neckPx),
   minNucleus: wholeNumber(0).default(DEFAULT_CLEANING.minNucleusPx),
   coarseNetworks: oneOf(["full", "half"]).default("half"),
   maxCompute: aboveNone.optional(),

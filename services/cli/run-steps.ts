@@ -227,10 +227,11 @@ export async function evaluateValidation(
   });
 }
 
-/** Returns what of a mask is taken for noise. */
-export const cleaningOf = ({ maxHole, opening, minNucleus }: RunOptions): Cleaning => ({
+/** Returns what is done to a mask before it is a result. */
+export const cleaningOf = ({ maxHole, opening, neck, minNucleus }: RunOptions): Cleaning => ({
   maxHolePx: maxHole,
   openingPx: opening,
+  neckPx: neck,
   minNucleusPx: minNucleus,
 });
 

@@ -137,6 +137,7 @@ export function planFor(
     tile: tile ?? 0,
     maxHolePx: thresholds.maxHolePx,
     openingPx: thresholds.openingPx,
+    neckPx: thresholds.neckPx,
     minNucleusPx: thresholds.minNucleusPx,
     imageMpp: mpp ?? 0,
   };

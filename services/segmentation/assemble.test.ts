@@ -48,6 +48,7 @@ async function assemble(t: TestContext, tile: number) {
     tile,
     maxHolePx: 150,
     openingPx: 1,
+    neckPx: 4,
     minNucleusPx: 60,
   });
   const plan = await segmentJobs({ objects, images }).plan({ requestId: "x", imageIds: [imageId], cascade });

@@ -36,11 +36,11 @@ export const tuneWorker = (ctx: TuneWorkerContext): UnitHandler<TuneTask> => ({
       images.push(await readValidationImage(ctx, task, member.imageId, member.maskId));
       await unit.progress();
     }
-    const { maxHolePx, openingPx, minNucleusPx, withoutUpper, prices, randomPoints } = task;
+    const { maxHolePx, openingPx, neckPx, minNucleusPx, withoutUpper, prices, randomPoints } = task;
     const annotation = annotationWord(task.annotation);
     const seed = String(task.seed);
     const wish = wishOf(task);
-    const cleaning = { maxHolePx, openingPx, minNucleusPx };
+    const cleaning = { maxHolePx, openingPx, neckPx, minNucleusPx };
     const settings = { reductions, annotation, ...cleaning, withoutUpper, prices, randomPoints, seed, wish };
     const tuning = await tuneThresholds(images, settings, breathe(unit));
     return encode(GetTuningResponse, {

@@ -56,13 +56,24 @@ export const tuneJobs = (ctx: TuneContext): JobDefinition<TuneRequest> => ({
   kind: "tune",
   unit: "%",
   codec: TuneRequest,
-  plan: async ({ evaluationId, cohortId, splitId, fold, maxHolePx, openingPx, minNucleusPx, withoutUpper, wish }) => {
+  plan: async ({
+    evaluationId,
+    cohortId,
+    splitId,
+    fold,
+    maxHolePx,
+    openingPx,
+    neckPx,
+    minNucleusPx,
+    withoutUpper,
+    wish,
+  }) => {
     const evaluation = await readDocument(ctx.objects, EVALUATION, evaluationId);
     const cohort = await readDocument(ctx.objects, COHORT, cohortId);
     const { folds } = await readDocument(ctx.objects, SPLIT, splitId);
     const own = folds.find((candidate) => candidate.fold === fold);
     if (!own) throw invalid("FOLD_UNKNOWN", `Cannot tune fold ${fold}: the split has folds 1 to ${folds.length}`);
-    const cleaning = { maxHolePx, openingPx, minNucleusPx };
+    const cleaning = { maxHolePx, openingPx, neckPx, minNucleusPx };
     checkCleaning(cleaning, "TUNING_INVALID");
     if (wish && !(wish.value > 0)) throw invalid("TUNING_INVALID", `Cannot tune for "${wish.value}": give more than 0`);
     checkValidationOnly(evaluation.imageIds, own);

@@ -115,6 +115,7 @@ test("tile by tile it decides as on the whole image, for any end level", () => {
       const whole = simulate({ width, height, maps }, reductions, thresholds, endsAt, {
         maxHolePx: 0,
         openingPx: 0,
+        neckPx: 0,
         minNucleusPx: 0,
       });
       const finest = reductions[endsAt - 1]!;

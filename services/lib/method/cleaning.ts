@@ -1,4 +1,4 @@
-/** @file Filling holes of a mask, opening it, and dropping its specks. On planes each returns a new 0/1 mask of width x height pixels. */
+/** @file Filling holes of a mask, opening it, cutting touching nuclei apart, and dropping specks. On planes each returns a new 0/1 mask of width x height pixels. */
 import { invalid } from "../errors.ts";
 import { complement as complementPlane } from "./bit-plane.ts";
 import { packRuns, unpackRuns } from "./bit-runs.ts";
@@ -11,6 +11,7 @@ import {
   findComponents,
   type Runs,
 } from "./components.ts";
+import { cutNecks } from "./necks.ts";
 import { anyWithin } from "./neighbourhood.ts";
 
 /** What of a segmentation is taken for noise, in level-1 pixels. */
@@ -19,40 +20,44 @@ export interface Cleaning {
   readonly maxHolePx: number;
   /** Where no square of 2 * openingPx + 1 fits in, it is a spur or a bridge between nuclei; 0: nothing is. */
   readonly openingPx: number;
+  /** Nuclei joined by a neck of less than 2 * neckPx + 1 pixels are cut apart (`cutNecks`); 0: none are. */
+  readonly neckPx: number;
   /** What is left of fewer pixels is no nucleus. */
   readonly minNucleusPx: number;
 }
 
-/** METHOD.md's holes; openings and areas as docs/accuracy.md found them: at 40x squares of .75 um and a disc 2.2 um wide, below any nucleus. */
-export const DEFAULT_CLEANING: Cleaning = { maxHolePx: 150, openingPx: 1, minNucleusPx: 60 };
+/** METHOD.md's holes; the others as docs/accuracy.md found them: at 40x squares of .75 um, necks of 2.2 um and a disc 2.2 um wide, below any nucleus. */
+export const DEFAULT_CLEANING: Cleaning = { maxHolePx: 150, openingPx: 1, neckPx: 4, minNucleusPx: 60 };
 
-/** The widest opening that is possible: beyond it no nucleus is left. */
+/** The widest opening and neck that are possible: beyond it no nucleus is left. */
 export const MAX_OPENING_PX = 50;
 
 /** Throws DomainError `reason` where a size cannot be. */
-export const checkCleaning = ({ maxHolePx, openingPx, minNucleusPx }: Cleaning, reason: string): void => {
+export const checkCleaning = ({ maxHolePx, openingPx, neckPx, minNucleusPx }: Cleaning, reason: string): void => {
   if (maxHolePx < 0) throw invalid(reason, `Cannot fill holes of at most ${maxHolePx} pixels: give 0 or more`);
   if (openingPx < 0 || openingPx > MAX_OPENING_PX)
     throw invalid(reason, `Cannot open nuclei by ${openingPx} pixels: give 0 to ${MAX_OPENING_PX}`);
+  if (neckPx < 0 || neckPx > MAX_OPENING_PX)
+    throw invalid(reason, `Cannot cut necks of ${neckPx} pixels: give 0 to ${MAX_OPENING_PX}`);
   if (minNucleusPx < 0)
     throw invalid(reason, `Cannot drop nuclei of fewer than ${minNucleusPx} pixels: give 0 or more`);
 };
 
 /** Returns the sizes in pixels of an image that has `scale` level-1 pixels to a pixel. */
-export const scaleCleaning = ({ maxHolePx, openingPx, minNucleusPx }: Cleaning, scale: number): Cleaning => ({
+export const scaleCleaning = ({ maxHolePx, openingPx, neckPx, minNucleusPx }: Cleaning, scale: number): Cleaning => ({
   maxHolePx: Math.floor(maxHolePx / scale ** 2),
   openingPx: Math.min(MAX_OPENING_PX, Math.round(openingPx / scale)),
+  neckPx: Math.min(MAX_OPENING_PX, Math.round(neckPx / scale)),
   minNucleusPx: Math.ceil(minNucleusPx / scale ** 2),
 });
 
-/** Returns the runs of a mask with its holes filled, then opened, then without its 8-connected components of too few pixels. */
+/** Returns the runs of a mask with its holes filled, then opened, cut at necks, then without its 8-connected components of too few pixels. */
 export const cleanRuns = (runs: Runs, width: number, cleaning: Cleaning): Runs => {
-  const { maxHolePx, openingPx, minNucleusPx } = cleaning;
-  const opened = openRuns(fillRunHoles(runs, width, maxHolePx), width, openingPx);
-  if (minNucleusPx <= 1) return opened;
-  const components = componentsOf(opened, width, 8);
-  const { areas, owners } = components;
-  return filterRuns(components, (run) => areas[owners[run]!]! >= minNucleusPx);
+  const { maxHolePx, openingPx, neckPx, minNucleusPx } = cleaning;
+  const bodies = componentsOf(openRuns(fillRunHoles(runs, width, maxHolePx), width, openingPx), width, 8);
+  const nuclei = cutNecks(bodies, width, neckPx);
+  const { areas, owners } = nuclei === bodies ? bodies : componentsOf(nuclei, width, 8);
+  return filterRuns(nuclei, (run) => areas[owners[run]!]! >= minNucleusPx);
 };
 
 /** The pixels that lie in a square of 2 * `reach` + 1 within the runs (opening: erosion, then dilation); beyond the border all is within. */

@@ -10,7 +10,7 @@ const clean = (mask: Uint8Array, width: number, height: number, cleaning: Cleani
   planeOf(cleanRuns(findRuns(mask, width, height), width, cleaning), mask.length);
 
 const fillHoles = (mask: Uint8Array, width: number, height: number, maxHolePx: number): Uint8Array =>
-  clean(mask, width, height, { maxHolePx, openingPx: 0, minNucleusPx: 0 });
+  clean(mask, width, height, { maxHolePx, openingPx: 0, neckPx: 0, minNucleusPx: 0 });
 
 /** Flood fill from every pixel in row-major order: label 1, 2, … per component. */
 const floodFill = (
@@ -169,7 +169,7 @@ test("cleans by filling holes first, then opening, then dropping what is still t
         const fits = filled.map((_, i) => (around(i).every((at) => filled[at] === 1) ? 1 : 0));
         const opened = fits.map((_, i) => (around(i).some((at) => fits[at] === 1) ? 1 : 0));
         const expected = dropSmall(opened, width, height, minNucleusPx, 8);
-        assert.deepEqual(clean(mask, width, height, { maxHolePx, openingPx, minNucleusPx }), expected);
+        assert.deepEqual(clean(mask, width, height, { maxHolePx, openingPx, neckPx: 0, minNucleusPx }), expected);
       },
     ),
     { numRuns: 300 },

@@ -28,6 +28,36 @@ export const anyWithin = (plane: BitPlane, before: number, after: number): BitPl
   return result;
 };
 
+/**
+ * Returns where some set pixel lies in the octagon that reaches `reach` pixels along both axes: half of its steps go to the four neighbours,
+ * half to the eight, of an odd number one more to the four.
+ */
+export const anyWithinOctagon = (plane: BitPlane, reach: number): BitPlane => {
+  const square = Math.floor(reach / 2);
+  let diamond = plane;
+  for (let step = square; step < reach; step++) diamond = withFourNeighbours(diamond);
+  return anyWithin(diamond, square, square);
+};
+
+/** Returns what is set or has one of its four neighbours set. */
+const withFourNeighbours = ({ width, height, stride, words }: BitPlane): BitPlane => {
+  const result = emptyPlane(width, height);
+  const spread = result.words;
+  const inside = width % 32 === 0 ? 0xffffffff : 2 ** (width % 32) - 1;
+  for (let y = 0, i = 0; y < height; y++) {
+    for (let word = 0; word < stride; word++, i++) {
+      const own = words[i]!;
+      const before = word === 0 ? 0 : words[i - 1]! >>> 31;
+      const after = word === stride - 1 ? 0 : words[i + 1]! << 31;
+      const above = y === 0 ? 0 : words[i - stride]!;
+      const below = y === height - 1 ? 0 : words[i + stride]!;
+      const beside = (own << 1) | before | (own >>> 1) | after;
+      spread[i] = (own | beside | above | below) & (word === stride - 1 ? inside : -1);
+    }
+  }
+  return result;
+};
+
 /** Writes the bits of a row, moved `step` pixels ahead, into a longer row of zeros. */
 const moveAhead = (words: Uint32Array, step: number, moved: Uint32Array): void => {
   const skipped = step >>> 5;

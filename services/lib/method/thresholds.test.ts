@@ -13,7 +13,7 @@ import { choosePoint, frontOf, type TradeoffPoint, thinFront } from "./tradeoff.
 
 const REDUCTIONS = [1, 2, 4];
 const images = [1, 2].map((seed) => makeMappedImage(90, 75, REDUCTIONS, seed));
-const CLEANING = { maxHolePx: 20, openingPx: 1, minNucleusPx: 12 };
+const CLEANING = { maxHolePx: 20, openingPx: 1, neckPx: 2, minNucleusPx: 12 };
 const settings: TuningSettings = {
   reductions: REDUCTIONS,
   annotation: "complete",

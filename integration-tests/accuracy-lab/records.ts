@@ -20,6 +20,8 @@ export interface LabSampling {
   /** From 1, the finest; its place in `reductions`. */
   readonly level: number;
   readonly reductions: readonly number[];
+  /** The level's own. */
+  readonly reduction: number;
   readonly counts: SampleCounts;
   readonly seed: number;
 }
@@ -50,7 +52,7 @@ export function cutRecords(images: readonly LabImage[], sampling: LabSampling): 
 }
 
 function cutImageRecords({ stem, image, labels }: LabImage, sampling: LabSampling): Uint8Array {
-  const { level, reductions, counts, seed } = sampling;
+  const { level, reductions, reduction, counts, seed } = sampling;
   const request = { image, labels, annotation: "complete", reductions, counts, seed, imageId: stem } as const;
   const kinds = sampleCentres(request).levels[level - 1]?.kinds ?? [];
   const xs = kinds.flatMap((kind) => [...kind.xs]);
@@ -58,12 +60,7 @@ function cutImageRecords({ stem, image, labels }: LabImage, sampling: LabSamplin
   const label = kinds.flatMap((kind) => new Array<number>(kind.xs.length).fill(kind.label));
   const copier = createRowCopier();
   const { start } = copier;
-  cutPatches(
-    copier,
-    reduceImage(image, reductions[level - 1] ?? 1),
-    { xs, ys },
-    { offset: start + 1, stride: RECORD_BYTES },
-  );
+  cutPatches(copier, reduceImage(image, reduction), { xs, ys }, { offset: start + 1, stride: RECORD_BYTES });
   const records = copier.bytes.slice(start, start + RECORD_BYTES * ROTATIONS.length * xs.length);
   for (let patch = 0; patch < ROTATIONS.length * xs.length; patch++)
     records[patch * RECORD_BYTES] = label[Math.floor(patch / ROTATIONS.length)]!;

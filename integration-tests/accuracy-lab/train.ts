@@ -8,7 +8,7 @@ import { invalid } from "../../services/lib/errors.ts";
 import { reduceImage } from "../../services/lib/method/levels.ts";
 import { mirroredRegion } from "../../services/lib/method/mirror.ts";
 import { CLASSIFIED_PX, PATCH_SIZE_PX } from "../../services/lib/method/patches.ts";
-import { DEFAULT_COUNTS } from "../../services/lib/method/sampling.ts";
+import { classesOfLabels, DEFAULT_COUNTS } from "../../services/lib/method/sampling.ts";
 import { readModel } from "../../services/lib/network/model-contents.ts";
 import { DEFAULT_NETWORK, halved, parseNetwork } from "../../services/lib/network/network-description.ts";
 import { patchGraph } from "../../services/lib/network/patch-graph.ts";
@@ -53,6 +53,7 @@ export async function trainInLab(
   folder: string,
   tell: (line: string) => void,
 ): Promise<void> {
+  const reduction = reductionOf(settings);
   await mkdir(folder, { recursive: true });
   const runtime = await openRuntime({ workers: 1, threadsPerWorker: 1, device: "cpu" });
   try {
@@ -61,7 +62,6 @@ export async function trainInLab(
     await writeFile(join(folder, `level-${settings.level}.onnx`), onnx);
     await writeFile(join(folder, "settings.json"), JSON.stringify({ learn, loss, settings }, undefined, 2));
     const network = openNetwork(readModel(onnx), runtime);
-    const reduction = reductionOf(settings);
     for (const { stem, image: finest } of cohort) {
       const image = reduceImage(finest, reduction);
       const { width, height } = image;
@@ -91,8 +91,12 @@ async function trainOn(
   const { seed, level, stainJitter, iterations } = settings;
   const network = settings.network ?? (level === 1 ? DEFAULT_NETWORK : halved(DEFAULT_NETWORK));
   const batchSize = 128;
-  const { bytes, counts, channelMeans } = cutRecords(images, { ...settings, counts: settings });
-  const classOfLabel = level === 1 ? [0, 2] : [0, 1, 2];
+  const { bytes, counts, channelMeans } = cutRecords(images, {
+    ...settings,
+    reduction: reductionOf(settings),
+    counts: settings,
+  });
+  const classOfLabel = classesOfLabels(level);
   const source = { records: bytes, classOfLabel, batchSize, seed: String(seed), stainJitter };
   const feed = openBatchFeed(source, iterations);
   const context = {

@@ -54,10 +54,8 @@ export const cascade: Benchmark = {
         thresholds: REDUCTIONS.map((_, i) => ({ level: i + 1, lower: 0, upper: undefined, final: undefined })),
         mode: SegmentationMode.SEGMENTATION_MODE_CASCADE,
         tile: TILE_PX,
+        ...DEFAULT_CLEANING,
         maxHolePx: round,
-        openingPx: DEFAULT_CLEANING.openingPx,
-        neckPx: DEFAULT_CLEANING.neckPx,
-        minNucleusPx: DEFAULT_CLEANING.minNucleusPx,
         imageMpp: 0,
       },
     });

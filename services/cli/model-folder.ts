@@ -3,7 +3,7 @@ import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { invalid } from "../lib/errors.ts";
-import { type Cleaning, MAX_OPENING_PX } from "../lib/method/cleaning.ts";
+import { type Cleaning, MAX_REACH_PX } from "../lib/method/cleaning.ts";
 import type { ImportModelRequest, Model } from "../lib/proto/radhical/v1/training.ts";
 import type { GetTuningResponse, LevelThresholds, TradeoffPoint } from "../lib/proto/radhical/v1/tuning.ts";
 import { sha256, shortId } from "../lib/service/content-id.ts";
@@ -53,8 +53,8 @@ const ThresholdsFile = z.object({
   dense: StoredThresholds,
   maxHolePx: z.int().min(0),
   /** Of a run before there was such a thing: nothing is too narrow, joined or too small. */
-  openingPx: z.int().min(0).max(MAX_OPENING_PX).default(0),
-  neckPx: z.int().min(0).max(MAX_OPENING_PX).default(0),
+  openingPx: z.int().min(0).max(MAX_REACH_PX).default(0),
+  neckPx: z.int().min(0).max(MAX_REACH_PX).default(0),
   minNucleusPx: z.int().min(0).default(0),
 });
 export type ThresholdsFile = z.output<typeof ThresholdsFile>;

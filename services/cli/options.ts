@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { invalid } from "../lib/errors.ts";
 import { checkReductions } from "../lib/method/blocks.ts";
-import { DEFAULT_CLEANING, MAX_OPENING_PX } from "../lib/method/cleaning.ts";
+import { DEFAULT_CLEANING, MAX_REACH_PX } from "../lib/method/cleaning.ts";
 import { DEVICES } from "../lib/runtime/provider.ts";
 import { SERVICE_NAMES } from "../lib/service/service-names.ts";
 import { MAX_LEVELS } from "../lib/service/topics.ts";
@@ -48,8 +48,8 @@ export const RunOptions = z.object({
     .default(0.2),
   averagedSteps: wholeNumber(0).default(0),
   maxHole: wholeNumber(0).default(DEFAULT_CLEANING.maxHolePx),
-  opening: wholeNumber(0, MAX_OPENING_PX).default(DEFAULT_CLEANING.openingPx),
-  neck: wholeNumber(0, MAX_OPENING_PX).default(DEFAULT_CLEANING.neckPx),
+  opening: wholeNumber(0, MAX_REACH_PX).default(DEFAULT_CLEANING.openingPx),
+  neck: wholeNumber(0, MAX_REACH_PX).default(DEFAULT_CLEANING.neckPx),
   minNucleus: wholeNumber(0).default(DEFAULT_CLEANING.minNucleusPx),
   coarseNetworks: oneOf(["full", "half"]).default("half"),
   maxCompute: aboveNone.optional(),

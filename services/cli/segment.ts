@@ -1,6 +1,7 @@
 /** @file `radhical segment`: trained models on new images. */
 import { mkdir } from "node:fs/promises";
 import { invalid } from "../lib/errors.ts";
+import { pickCleaning } from "../lib/method/cleaning.ts";
 import { resolutionOf } from "../lib/method/resolution.ts";
 import { ImportPurpose } from "../lib/proto/radhical/v1/datasets.ts";
 import { type Cascade, SegmentationMode, SubmitRequest } from "../lib/proto/radhical/v1/segmentation.ts";
@@ -135,10 +136,7 @@ export function planFor(
     thresholds: thresholdMessages(chosen),
     mode: MODES[mode],
     tile: tile ?? 0,
-    maxHolePx: thresholds.maxHolePx,
-    openingPx: thresholds.openingPx,
-    neckPx: thresholds.neckPx,
-    minNucleusPx: thresholds.minNucleusPx,
+    ...pickCleaning(thresholds),
     imageMpp: mpp ?? 0,
   };
 }

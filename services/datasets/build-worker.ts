@@ -7,6 +7,7 @@ import { basename, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createRandom } from "../lib/method/random.ts";
+import { classesOfLabels } from "../lib/method/sampling.ts";
 import { isSystemError } from "../lib/objects/folder-failure.ts";
 import { diskFull } from "../lib/objects/object-errors.ts";
 import { objectKey } from "../lib/objects/object-key.ts";
@@ -33,9 +34,6 @@ export interface BuildWorkerContext {
 }
 
 const PIECE_BYTES = 2 ** 20;
-
-/** The network's class of each label in lists and databases: level 1 knows no mixed. */
-const classesOfLabels = (level: number): number[] => (level === 1 ? [0, 2] : [0, 1, 2]);
 
 /** Returns the worker of build jobs. */
 export const buildWorker = (ctx: BuildWorkerContext): UnitHandler<BuildTask> => ({

@@ -1,5 +1,6 @@
 /** @file Searches thresholds on the maps of the validation images. */
 import { setImmediate as yieldToEventLoop } from "node:timers/promises";
+import { pickCleaning } from "../lib/method/cleaning.ts";
 import type { ValidationImage } from "../lib/method/evaluator.ts";
 import { findNuclei } from "../lib/method/nuclei.ts";
 import { tuneThresholds } from "../lib/method/thresholds.ts";
@@ -36,12 +37,11 @@ export const tuneWorker = (ctx: TuneWorkerContext): UnitHandler<TuneTask> => ({
       images.push(await readValidationImage(ctx, task, member.imageId, member.maskId));
       await unit.progress();
     }
-    const { maxHolePx, openingPx, neckPx, minNucleusPx, withoutUpper, prices, randomPoints } = task;
+    const { withoutUpper, prices, randomPoints } = task;
     const annotation = annotationWord(task.annotation);
     const seed = String(task.seed);
     const wish = wishOf(task);
-    const cleaning = { maxHolePx, openingPx, neckPx, minNucleusPx };
-    const settings = { reductions, annotation, ...cleaning, withoutUpper, prices, randomPoints, seed, wish };
+    const settings = { reductions, annotation, ...pickCleaning(task), withoutUpper, prices, randomPoints, seed, wish };
     const tuning = await tuneThresholds(images, settings, breathe(unit));
     return encode(GetTuningResponse, {
       chosen: tuning.chosen.map(pointMessage),

@@ -1,6 +1,6 @@
 /** @file Tune: thresholds from the full maps of validation images (METHOD.md 6). One unit. */
 import { invalid } from "../lib/errors.ts";
-import { checkCleaning } from "../lib/method/cleaning.ts";
+import { checkCleaning, pickCleaning } from "../lib/method/cleaning.ts";
 import { checkValidationOnly } from "../lib/method/folds.ts";
 import { objectKey } from "../lib/objects/object-key.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
@@ -56,24 +56,14 @@ export const tuneJobs = (ctx: TuneContext): JobDefinition<TuneRequest> => ({
   kind: "tune",
   unit: "%",
   codec: TuneRequest,
-  plan: async ({
-    evaluationId,
-    cohortId,
-    splitId,
-    fold,
-    maxHolePx,
-    openingPx,
-    neckPx,
-    minNucleusPx,
-    withoutUpper,
-    wish,
-  }) => {
+  plan: async (request) => {
+    const { evaluationId, cohortId, splitId, fold, withoutUpper, wish } = request;
     const evaluation = await readDocument(ctx.objects, EVALUATION, evaluationId);
     const cohort = await readDocument(ctx.objects, COHORT, cohortId);
     const { folds } = await readDocument(ctx.objects, SPLIT, splitId);
     const own = folds.find((candidate) => candidate.fold === fold);
     if (!own) throw invalid("FOLD_UNKNOWN", `Cannot tune fold ${fold}: the split has folds 1 to ${folds.length}`);
-    const cleaning = { maxHolePx, openingPx, neckPx, minNucleusPx };
+    const cleaning = pickCleaning(request);
     checkCleaning(cleaning, "TUNING_INVALID");
     if (wish && !(wish.value > 0)) throw invalid("TUNING_INVALID", `Cannot tune for "${wish.value}": give more than 0`);
     checkValidationOnly(evaluation.imageIds, own);

@@ -123,6 +123,7 @@ test("a fold, a hole or an id that cannot be is refused before a job is made", a
   await assert.rejects(plan({ fold: 2 }), { reason: "FOLD_UNKNOWN", message: /fold 2: the split has folds 1 to 1/ });
   await assert.rejects(plan({ maxHolePx: -1 }), { reason: "TUNING_INVALID" });
   await assert.rejects(plan({ openingPx: 51 }), { reason: "TUNING_INVALID", message: /give 0 to 50/ });
+  await assert.rejects(plan({ neckPx: 51 }), { reason: "TUNING_INVALID", message: /necks of 51 pixels: give 0 to 50/ });
   await assert.rejects(plan({ minNucleusPx: -1 }), { reason: "TUNING_INVALID", message: /fewer than -1 pixels/ });
   await assert.rejects(plan({ evaluationId: contentId("other") }), { reason: "EVALUATION_NOT_FOUND" });
   await assert.rejects(plan({ splitId: "x" }), { reason: "ID_INVALID" });

@@ -22,6 +22,15 @@ export const setPixel = ({ stride, words }: BitPlane, x: number, y: number): voi
   words[word] = words[word]! | (1 << (x & 31));
 };
 
+/** Unsets a pixel. */
+export const clearPixel = ({ stride, words }: BitPlane, x: number, y: number): void => {
+  const word = y * stride + (x >>> 5);
+  words[word] = words[word]! & ~(1 << (x & 31));
+};
+
+/** Returns the bits of a row's last word that are pixels. */
+export const lastWordPixels = (width: number): number => (width % 32 === 0 ? 0xffffffff : 2 ** (width % 32) - 1);
+
 /** Returns the plane of the values above 0. */
 export const packPlane = (values: LabelPlane, width: number, height: number): BitPlane => {
   const plane = emptyPlane(width, height);
@@ -51,7 +60,7 @@ export const complement = ({ width, height, stride, words }: BitPlane): BitPlane
   const inverted = new Uint32Array(words.length);
   for (let i = 0; i < words.length; i++) inverted[i] = ~words[i]!;
   if (width % 32 !== 0) {
-    const inside = 2 ** (width % 32) - 1;
+    const inside = lastWordPixels(width);
     for (let last = stride - 1; last < inverted.length; last += stride) inverted[last] = inverted[last]! & inside;
   }
   return { width, height, stride, words: inverted };

@@ -29,16 +29,24 @@ export interface Cleaning {
 /** METHOD.md's holes; the others as docs/accuracy.md found them: at 40x squares of .75 um, necks of 2.2 um and a disc 2.2 um wide, below any nucleus. */
 export const DEFAULT_CLEANING: Cleaning = { maxHolePx: 150, openingPx: 1, neckPx: 4, minNucleusPx: 60 };
 
-/** The widest opening and neck that are possible: beyond it no nucleus is left. */
-export const MAX_OPENING_PX = 50;
+/** The furthest that an opening or a neck can reach: beyond it no nucleus is left. */
+export const MAX_REACH_PX = 50;
+
+/** Returns what of a message or a file is its cleaning. */
+export const pickCleaning = ({ maxHolePx, openingPx, neckPx, minNucleusPx }: Cleaning): Cleaning => ({
+  maxHolePx,
+  openingPx,
+  neckPx,
+  minNucleusPx,
+});
 
 /** Throws DomainError `reason` where a size cannot be. */
 export const checkCleaning = ({ maxHolePx, openingPx, neckPx, minNucleusPx }: Cleaning, reason: string): void => {
   if (maxHolePx < 0) throw invalid(reason, `Cannot fill holes of at most ${maxHolePx} pixels: give 0 or more`);
-  if (openingPx < 0 || openingPx > MAX_OPENING_PX)
-    throw invalid(reason, `Cannot open nuclei by ${openingPx} pixels: give 0 to ${MAX_OPENING_PX}`);
-  if (neckPx < 0 || neckPx > MAX_OPENING_PX)
-    throw invalid(reason, `Cannot cut necks of ${neckPx} pixels: give 0 to ${MAX_OPENING_PX}`);
+  if (openingPx < 0 || openingPx > MAX_REACH_PX)
+    throw invalid(reason, `Cannot open nuclei by ${openingPx} pixels: give 0 to ${MAX_REACH_PX}`);
+  if (neckPx < 0 || neckPx > MAX_REACH_PX)
+    throw invalid(reason, `Cannot cut necks of ${neckPx} pixels: give 0 to ${MAX_REACH_PX}`);
   if (minNucleusPx < 0)
     throw invalid(reason, `Cannot drop nuclei of fewer than ${minNucleusPx} pixels: give 0 or more`);
 };
@@ -46,8 +54,8 @@ export const checkCleaning = ({ maxHolePx, openingPx, neckPx, minNucleusPx }: Cl
 /** Returns the sizes in pixels of an image that has `scale` level-1 pixels to a pixel. */
 export const scaleCleaning = ({ maxHolePx, openingPx, neckPx, minNucleusPx }: Cleaning, scale: number): Cleaning => ({
   maxHolePx: Math.floor(maxHolePx / scale ** 2),
-  openingPx: Math.min(MAX_OPENING_PX, Math.round(openingPx / scale)),
-  neckPx: Math.min(MAX_OPENING_PX, Math.round(neckPx / scale)),
+  openingPx: Math.min(MAX_REACH_PX, Math.round(openingPx / scale)),
+  neckPx: Math.min(MAX_REACH_PX, Math.round(neckPx / scale)),
   minNucleusPx: Math.ceil(minNucleusPx / scale ** 2),
 });
 

@@ -1,5 +1,5 @@
 /** @file Nuclei that touch: a mask is cut at necks, so that each of its components is one nucleus (METHOD.md 5 and 7: touching nuclei split). */
-import { complement } from "./bit-plane.ts";
+import { type BitPlane, clearPixel, complement } from "./bit-plane.ts";
 import { packRuns, unpackRuns } from "./bit-runs.ts";
 import { type Components, componentsOf, type Runs } from "./components.ts";
 import { anyWithinOctagon } from "./neighbourhood.ts";
@@ -18,15 +18,12 @@ const UNCLAIMED = -1;
  */
 export const cutNecks = (bodies: Components, width: number, reach: number): Runs => {
   if (reach === 0) return bodies;
-  const cores = findCores(bodies, width, reach);
+  const plane = packRuns(bodies, width);
+  const cores = componentsOf(unpackRuns(complement(anyWithinOctagon(complement(plane), reach))), width, 8);
   const crowds = findCrowds(bodies, cores, CORE_PX_PER_REACH * reach);
-  const cuts = crowds.flatMap((crowd) => meetingLines(crowd, width));
-  return cuts.length === 0 ? bodies : withoutPixels(bodies, Uint32Array.from(cuts).sort());
-};
-
-const findCores = (runs: Runs, width: number, reach: number): Components => {
-  const outside = complement(packRuns(runs, width));
-  return componentsOf(unpackRuns(complement(anyWithinOctagon(outside, reach))), width, 8);
+  if (crowds.length === 0) return bodies;
+  for (const crowd of crowds) cutCrowd(crowd, plane);
+  return unpackRuns(plane);
 };
 
 /** A stretch of a row, and what it is marked by. */
@@ -74,8 +71,9 @@ const findCrowds = (bodies: Components, cores: Components, minCorePx: number): C
   return [...crowds.values()];
 };
 
-/** Returns the pixels of a body that have a neighbour of a later core. */
-const meetingLines = ({ runs, cores }: Crowd, width: number): number[] => {
+/** Unsets the pixels of a body that have a neighbour of a later core. */
+const cutCrowd = ({ runs, cores }: Crowd, plane: BitPlane): void => {
+  const { width } = plane;
   const left = runs.reduce((least, { start }) => Math.min(least, start % width), width);
   const right = runs.reduce((most, { end }) => Math.max(most, (end - 1) % width), 0);
   const top = Math.floor(runs[0]!.start / width);
@@ -103,7 +101,6 @@ const meetingLines = ({ runs, cores }: Crowd, width: number): number[] => {
     }
   }
   const neighbours = [-stride - 1, -stride, -stride + 1, -1, 1, stride - 1, stride, stride + 1];
-  const cuts: number[] = [];
   for (let next = 0; next < queued; next++) {
     const at = queue[next]!;
     const own = marks[at]!;
@@ -117,34 +114,6 @@ const meetingLines = ({ runs, cores }: Crowd, width: number): number[] => {
     }
     if (!isCut) continue;
     const row = Math.floor(at / stride);
-    cuts.push((row + top - 1) * width + (at - row * stride) + left - 1);
+    clearPixel(plane, at - row * stride + left - 1, row + top - 1);
   }
-  return cuts;
-};
-
-/** Returns runs without some of their pixels, which ascend. */
-const withoutPixels = ({ starts, ends, rows }: Runs, pixels: Uint32Array): Runs => {
-  const left = {
-    starts: new Uint32Array(starts.length + pixels.length),
-    ends: new Uint32Array(starts.length + pixels.length),
-    rows: new Uint32Array(rows.length),
-  };
-  let count = 0;
-  let next = 0;
-  for (let y = 0; y + 1 < rows.length; y++) {
-    left.rows[y] = count;
-    for (let run = rows[y]!; run < rows[y + 1]!; run++) {
-      let from = starts[run]!;
-      for (const end = ends[run]!; from < end; ) {
-        const to = next < pixels.length && pixels[next]! < end ? pixels[next++]! : end;
-        if (from < to) {
-          left.starts[count] = from;
-          left.ends[count++] = to;
-        }
-        from = to === end ? end : to + 1;
-      }
-    }
-  }
-  left.rows[rows.length - 1] = count;
-  return { starts: left.starts.subarray(0, count), ends: left.ends.subarray(0, count), rows: left.rows };
 };

@@ -1,5 +1,5 @@
 /** @file What lies about a pixel: square neighbourhoods and blocks of a bit plane, 32 pixels at a time. */
-import { type BitPlane, emptyPlane, spreadBack } from "./bit-plane.ts";
+import { type BitPlane, emptyPlane, lastWordPixels, spreadBack } from "./bit-plane.ts";
 import { levelSize } from "./levels.ts";
 
 /**
@@ -13,7 +13,7 @@ export const anyWithin = (plane: BitPlane, before: number, after: number): BitPl
   // Row y of the plane is row y + before here, so that what begins above the image is seen too; columns likewise.
   const padded = new Uint32Array((height + span) * stride);
   const row = new Uint32Array(Math.ceil((width + before) / 32));
-  const inside = width % 32 === 0 ? 0xffffffff : 2 ** (width % 32) - 1;
+  const inside = lastWordPixels(width);
   for (let y = 0; y < height; y++) {
     row.fill(0);
     moveAhead(words.subarray(y * stride, (y + 1) * stride), before, row);
@@ -43,7 +43,7 @@ export const anyWithinOctagon = (plane: BitPlane, reach: number): BitPlane => {
 const withFourNeighbours = ({ width, height, stride, words }: BitPlane): BitPlane => {
   const result = emptyPlane(width, height);
   const spread = result.words;
-  const inside = width % 32 === 0 ? 0xffffffff : 2 ** (width % 32) - 1;
+  const inside = lastWordPixels(width);
   for (let y = 0, i = 0; y < height; y++) {
     for (let word = 0; word < stride; word++, i++) {
       const own = words[i]!;

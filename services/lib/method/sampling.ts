@@ -36,6 +36,9 @@ const NONE_EDGE_SHARE = 500 / 650;
 /** Label in lists and databases: 0 and 1 at level 1; at coarser levels 0 none, 1 mixed, 2 nucleus. */
 const LABELS: Readonly<Record<CentreKind, number>> = { positive: 1, edge: 0, background: 0, nucleus: 2, mixed: 1 };
 
+/** Returns the network's class of each label in lists and databases: level 1 knows no mixed. */
+export const classesOfLabels = (level: number): number[] => (level === 1 ? [0, 2] : [0, 1, 2]);
+
 /** Centres of one kind at one level: classified pixels in level pixels. */
 export interface KindCentres {
   readonly kind: CentreKind;

@@ -7,7 +7,7 @@ import { DomainError, invalid } from "../../services/lib/errors.ts";
 import { cascadeTable } from "./cascade.ts";
 import { readCohort } from "./cohort.ts";
 import { rulesTable } from "./rules.ts";
-import { LabSettings, trainInLab } from "./train.ts";
+import { parseLabSettings, trainInLab } from "./train.ts";
 
 const USAGE =
   "npm run accuracy -- train --images GLOB --masks GLOB --learn 01,02 --out DIR [--settings '{\"iterations\":4000}'], " +
@@ -30,12 +30,13 @@ async function accuracy(): Promise<void> {
   const { images, masks, learn, out } = values;
   const [part, ...folders] = positionals;
   if (!images || !masks) throw invalid("OPTIONS_INVALID", `Cannot start without --images and --masks; ${USAGE}`);
+  const settings = parseLabSettings(values.settings);
   const cohort = await readCohort(images, masks);
   if (part === "train" && learn && out) {
     const patients = learn.split(",");
     const stranger = patients.find((name) => cohort.every(({ patient }) => patient !== name));
     if (stranger !== undefined) throw invalid("OPTIONS_INVALID", `Cannot learn from patient "${stranger}": no image`);
-    await trainInLab(cohort, patients, LabSettings.parse(JSON.parse(values.settings)), out, tell);
+    await trainInLab(cohort, patients, settings, out, tell);
   } else if (part === "rules" && folders.length > 0) {
     print(`${"".padEnd(74)}threshold  Dice   F  object F1  AJI  PQ`);
     for (const folder of folders) for (const line of await rulesTable(cohort, folder)) print(line);

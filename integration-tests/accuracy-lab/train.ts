@@ -15,14 +15,14 @@ import { patchGraph } from "../../services/lib/network/patch-graph.ts";
 import { openRuntime, type Runtime } from "../../services/lib/runtime/runtime.ts";
 import { openBatchFeed } from "../../services/training/batch-feed.ts";
 import { classWeights, countClasses } from "../../services/training/class-weights.ts";
-import { latestLoss } from "../../services/training/curve.ts";
+import { type CurveSoFar, latestLoss } from "../../services/training/curve.ts";
 import { trainNetwork } from "../../services/training/training-run.ts";
 import type { LabImage } from "./cohort.ts";
 import { cutRecords } from "./records.ts";
 
 const Count = z.int().min(0);
 /** What a training may differ from the defaults of `radhical run` in. */
-export const LabSettings = z
+const LabSettings = z
   .object({
     level: z.int().min(1).default(1),
     reductions: z.array(z.int().min(1)).default([1, 2, 4, 10]),
@@ -42,6 +42,20 @@ export const LabSettings = z
   })
   .strict();
 type LabSettings = z.output<typeof LabSettings>;
+
+/** Returns the settings of a training that JSON text names. Throws SETTINGS_INVALID or NETWORK_INVALID. */
+export function parseLabSettings(text: string): LabSettings {
+  const refused = (why: string) => invalid("SETTINGS_INVALID", `Cannot read --settings: ${why}`);
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw refused(`${String(error)}; give JSON, as {"iterations":4000}`);
+  }
+  const parsed = LabSettings.safeParse(json);
+  if (!parsed.success) throw refused(z.prettifyError(parsed.error));
+  return parsed.data;
+}
 
 const REPORT_EVERY = 20;
 
@@ -105,9 +119,9 @@ async function trainOn(
     batch: feed.batch,
     accuracyOf: async () => 0,
     signal: new AbortController().signal,
-    report: async (state: { readonly step: number; readonly losses: readonly number[] }, speed: number) => {
+    report: async (state: CurveSoFar, speed: number) => {
       if (state.step % REPORT_EVERY === 0)
-        tell(`step ${state.step}, loss ${state.losses.at(-1)?.toFixed(3)}, ${speed.toFixed(1)} steps/s`);
+        tell(`step ${state.step}, loss ${latestLoss(state)?.toFixed(3)}, ${speed.toFixed(1)} steps/s`);
     },
   };
   const { weights, state } = await trainNetwork(context, {

@@ -10,7 +10,7 @@ import type { LabImage } from "./cohort.ts";
 export interface LabRecords {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** Patches of label 0, 1 and 2. */
-  readonly counts: readonly [number, number, number];
+  readonly counts: readonly number[];
   /** Mean of red, green and blue. */
   readonly channelMeans: Float32Array;
 }
@@ -20,8 +20,6 @@ export interface LabSampling {
   /** From 1, the finest; its place in `reductions`. */
   readonly level: number;
   readonly reductions: readonly number[];
-  /** The level's own. */
-  readonly reduction: number;
   readonly counts: SampleCounts;
   readonly seed: number;
 }
@@ -35,12 +33,12 @@ export function cutRecords(images: readonly LabImage[], sampling: LabSampling): 
     bytes.set(piece, end);
     end += piece.length;
   }
-  const byLabel: [number, number, number] = [0, 0, 0];
+  const byLabel = [0, 0, 0];
   const sums = [0, 0, 0];
   const plane = PATCH_BYTES / 3;
   for (let start = 0; start < bytes.length; start += RECORD_BYTES) {
-    const label = bytes[start] as 0 | 1 | 2;
-    byLabel[label]++;
+    const label = bytes[start]!;
+    byLabel[label] = byLabel[label]! + 1;
     for (let channel = 0; channel < 3; channel++) {
       let sum = 0;
       for (let i = start + 1 + channel * plane, last = i + plane; i < last; i++) sum += bytes[i]!;
@@ -52,9 +50,9 @@ export function cutRecords(images: readonly LabImage[], sampling: LabSampling): 
 }
 
 function cutImageRecords({ stem, image, labels }: LabImage, sampling: LabSampling): Uint8Array {
-  const { level, reductions, reduction, counts, seed } = sampling;
+  const { level, reductions, counts, seed } = sampling;
   const request = { image, labels, annotation: "complete", reductions, counts, seed, imageId: stem } as const;
-  const kinds = sampleCentres(request).levels[level - 1]?.kinds ?? [];
+  const { reduction, kinds } = sampleCentres(request).levels[level - 1]!;
   const xs = kinds.flatMap((kind) => [...kind.xs]);
   const ys = kinds.flatMap((kind) => [...kind.ys]);
   const label = kinds.flatMap((kind) => new Array<number>(kind.xs.length).fill(kind.label));

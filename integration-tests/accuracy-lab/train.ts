@@ -105,11 +105,7 @@ async function trainOn(
   const { seed, level, stainJitter, iterations } = settings;
   const network = settings.network ?? (level === 1 ? DEFAULT_NETWORK : halved(DEFAULT_NETWORK));
   const batchSize = 128;
-  const { bytes, counts, channelMeans } = cutRecords(images, {
-    ...settings,
-    reduction: reductionOf(settings),
-    counts: settings,
-  });
+  const { bytes, counts, channelMeans } = cutRecords(images, { ...settings, counts: settings });
   const classOfLabel = classesOfLabels(level);
   const source = { records: bytes, classOfLabel, batchSize, seed: String(seed), stainJitter };
   const feed = openBatchFeed(source, iterations);

@@ -81,7 +81,7 @@ export async function trainInLab(
       const { width, height } = image;
       const reach = PATCH_SIZE_PX - 1;
       const surrounded = mirroredRegion(image, -CLASSIFIED_PX, -CLASSIFIED_PX, width + reach, height + reach);
-      const { probabilities } = await evaluateDense(network, surrounded, { x: 0, y: 0, width, height });
+      const { probabilities } = await evaluateDense(network, surrounded, { width, height });
       await writeFile(join(folder, `${stem}.maps`), new Uint8Array(probabilities.slice().buffer));
     }
   } finally {

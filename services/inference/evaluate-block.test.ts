@@ -54,3 +54,35 @@ test("a block has at its open pixels what dense evaluation of it all gives, what
   await evaluateBlock({ ...spied, canBeSparse: false }, surrounded.slice(), RECT, { open: few, isNaive: false });
   assert.deepEqual([...used], ["dense"], "where costs are not known");
 });
+
+test("a block that the border cuts, computed at full size, has the same probabilities", async (t) => {
+  const runtime = await openRuntime({ workers: 1, threadsPerWorker: 1, device: "cpu" });
+  t.after(() => runtime.close());
+  const parameters = testParameters(NETWORKS.default);
+  const network = openNetwork({ network: NETWORKS.default, parameters, channelMeans: CHANNEL_MEANS }, runtime);
+  const cut = { x: 0, y: 0, width: 37, height: 12 };
+  const surrounded = testRegion(cut.height, cut.width);
+  const asIs = (await evaluateDense(network, surrounded.slice(), cut)).probabilities;
+  const computed: (readonly number[])[] = [];
+  const spied: LoadedNetwork = {
+    ...network,
+    canBeSparse: false,
+    plansBySize: true,
+    dense: async () => {
+      const session = await network.dense();
+      return {
+        ...session,
+        timedRun: (feeds, ...rest) => {
+          computed.push(feeds.region!.dims);
+          return session.timedRun(feeds, ...rest);
+        },
+      };
+    },
+  };
+  const fullSize = { width: 100, height: 90 };
+  const work = { open: undefined, isNaive: false, fullSize };
+  const { probabilities } = await evaluateBlock(spied, surrounded.slice(), cut, work);
+  assert.deepEqual(computed, [[1, 3, fullSize.height + 31, fullSize.width + 31]]);
+  assert.equal(probabilities.length, asIs.length);
+  assert.ok(greatestDifference(probabilities, asIs) <= 1e-6);
+});

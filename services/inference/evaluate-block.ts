@@ -19,6 +19,8 @@ export interface BlockWork {
   readonly open: Uint8Array | undefined;
   /** Every pixel as its own patch, open or not: the reference. */
   readonly isNaive: boolean;
+  /** What a block measures that no border cuts; undefined: this one does. */
+  readonly fullSize?: EvaluatedSize;
   /** Called on the way through a block that takes long. */
   readonly progress?: () => Promise<void>;
 }
@@ -60,7 +62,7 @@ export async function evaluateOpen(
   network: LoadedNetwork,
   read: ReadPixels,
   block: Rect,
-  { open, isNaive, width, progress = async () => {} }: BlockWork & { readonly width: number },
+  { open, isNaive, width, fullSize = block, progress = async () => {} }: BlockWork & { readonly width: number },
   take: TakePixels,
 ): Promise<number> {
   const { scratch } = network;
@@ -81,7 +83,7 @@ export async function evaluateOpen(
     const pixels = await read(block);
     const { probabilities, seconds } = isNaive
       ? await evaluatePatches(network, pixels, block, { progress })
-      : await evaluateDense(network, pixels, block);
+      : await evaluateDense(network, pixels, block, network.plansBySize ? fullSize : block);
     hand(block, selected, pick(probabilities, selected, scratch));
     return seconds;
   }

@@ -4,12 +4,12 @@ import type { Rect } from "../lib/method/image.ts";
 import { mirroredLevelRegion, neededSource } from "../lib/method/mirror.ts";
 import { CLASSIFIED_PX, PATCH_BYTES, PATCH_SIZE_PX } from "../lib/method/patches.ts";
 import { levelOnePx, mirroredScaledRegion, neededPixels } from "../lib/method/resolution.ts";
-import { type Cover, cutRegions, planWindows } from "../lib/network/sparse-plan.ts";
+import { type Cover, cutRegions, type EvaluatedSize, planWindows } from "../lib/network/sparse-plan.ts";
 import { gatheringLayer } from "../lib/network/windowed-layers.ts";
 import type { Session } from "../lib/runtime/session.ts";
 import { float32Data, type Tensors } from "../lib/runtime/tensor.ts";
 import type { LoadedNetwork } from "./loaded-network.ts";
-import { takeFloats, takeInts } from "./scratch.ts";
+import { giveBack, takeFloats, takeInts } from "./scratch.ts";
 
 /** What surrounds a rectangle so that each of its pixels has a whole patch: 16 before, 15 after. */
 const SURROUNDING_PX = PATCH_SIZE_PX - 1;
@@ -59,15 +59,53 @@ export async function readSurrounded(
   return mirroredScaledRegion(await source.readRegion(neededPixels(scaled)), scaled);
 }
 
-/** Returns the probabilities of a rectangle, in level pixels, in one pass. */
+/**
+ * Returns the probabilities of a rectangle, in level pixels, in one pass. Where `computed` is larger, the network runs on so many pixels: what
+ * is behind the rectangle's own is black, and what it gives there is left out.
+ */
 export async function evaluateDense(
   network: LoadedNetwork,
   surrounded: Uint8Array<ArrayBuffer>,
-  { width, height }: Rect,
+  size: EvaluatedSize,
+  computed: EvaluatedSize = size,
 ): Promise<EvaluatedPixels> {
-  const dims = [1, 3, height + SURROUNDING_PX, width + SURROUNDING_PX];
-  const region = { type: "uint8", dims, data: surrounded, lend: true } as const;
-  return runLent(network, await network.dense(), { region }, [1, 3, height, width]);
+  const run = async (pixels: Uint8Array<ArrayBuffer>, { width, height }: EvaluatedSize): Promise<EvaluatedPixels> => {
+    const dims = [1, 3, height + SURROUNDING_PX, width + SURROUNDING_PX];
+    const region = { type: "uint8", dims, data: pixels, lend: true } as const;
+    return runLent(network, await network.dense(), { region }, [1, 3, height, width]);
+  };
+  if (computed.width === size.width && computed.height === size.height) return run(surrounded, size);
+  const [given, enlarged] = [withSurroundings(size), withSurroundings(computed)];
+  const pixels = new Uint8Array(3 * enlarged.width * enlarged.height);
+  copyCorner(surrounded, given, pixels, enlarged);
+  network.scratch.give(surrounded.buffer);
+  const { probabilities: all, seconds } = await run(pixels, computed);
+  const probabilities = takeFloats(network.scratch, 3 * size.width * size.height);
+  copyCorner(all, computed, probabilities, size);
+  giveBack(network.scratch, all);
+  return { probabilities, seconds };
+}
+
+const withSurroundings = ({ width, height }: EvaluatedSize): EvaluatedSize => ({
+  width: width + SURROUNDING_PX,
+  height: height + SURROUNDING_PX,
+});
+
+/** Copies what two sets of three planes have in common where their first rows begin alike. */
+function copyCorner<T extends Uint8Array | Float32Array>(
+  from: T,
+  fromSize: EvaluatedSize,
+  to: T,
+  toSize: EvaluatedSize,
+): void {
+  const width = Math.min(fromSize.width, toSize.width);
+  const height = Math.min(fromSize.height, toSize.height);
+  for (let c = 0; c < 3; c++) {
+    for (let row = 0; row < height; row++) {
+      const start = (c * fromSize.height + row) * fromSize.width;
+      to.set(from.subarray(start, start + width), (c * toSize.height + row) * toSize.width);
+    }
+  }
 }
 
 /** What of a rectangle is evaluated patch by patch. */

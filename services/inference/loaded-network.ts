@@ -16,6 +16,8 @@ export interface LoadedNetwork {
   readonly canBeSparse: boolean;
   /** Whether sparse evaluation gives the bits of dense: then it is free what is evaluated together. */
   readonly isSparseExact: boolean;
+  /** Whether the device plans a convolution anew for every size (cuDNN, docs/gpu.md): then what is evaluated is best of one size. */
+  readonly plansBySize: boolean;
   /** For what its runs are fed with and write, and for lists of pixels. */
   readonly scratch: Scratch;
   /** Input `region` uint8 [1, 3, H + 31, W + 31], output `probabilities` [1, 3, H, W]. */
@@ -51,6 +53,7 @@ export function openNetwork({ network, parameters, channelMeans }: ModelContents
     scratch: createScratch(),
     canBeSparse: runtime.provider === "cpu",
     isSparseExact: runtime.provider === "cpu" && canBlock(layers, channelBlock),
+    plansBySize: runtime.provider === "cuda",
     dense: () => once("dense", () => denseGraph(network, parameters, channelMeans)),
     patches: () => once("patches", () => patchGraph(network, parameters, channelMeans)),
     sparse: () => once("sparse", () => sparseGraph(network, parameters, channelMeans, channelBlock)),

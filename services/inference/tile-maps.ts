@@ -53,12 +53,14 @@ export async function computeTile(work: TileWork, take: TakePixels): Promise<num
   const blocks = network.isSparseExact
     ? evenGrid(area, open ? MAX_OPEN_BLOCK_PX : MAX_BLOCK_PX)
     : blockGrid(tile, work.blockSide).map((block) => rectAtLevel(block, reduction));
+  const fullSide = work.blockSide / reduction;
+  const common = { open, isNaive, width: area.width, fullSize: { width: fullSide, height: fullSide }, progress };
   let seconds = 0;
   const read: ReadPixels = (rect) => work.read({ ...rect, x: rect.x + area.x, y: rect.y + area.y }, network.scratch);
   for (const { x, y, width, height } of blocks) {
     work.signal.throwIfAborted();
     const within = { x: x - area.x, y: y - area.y, width, height };
-    seconds += await evaluateOpen(network, read, within, { open, isNaive, width: area.width, progress }, take);
+    seconds += await evaluateOpen(network, read, within, common, take);
     await progress();
   }
   return seconds;

@@ -1,8 +1,9 @@
 /**
- * @file Says whether training and evaluation run on WebGPU and come to the CPU's numbers there: `node webgpu-check.js`, on a machine with
- * a GPU or in software (deploy/local/lavapipe). Exits with 1 if they do not. Nothing may run on the CPU instead: a runtime of a named
- * device refuses graphs with such a node, and that it does is looked at first.
+ * @file Says whether training and evaluation run on a device and come to the CPU's numbers there: `npm run device -- cuda|webgpu`, on a
+ * machine with a GPU or in software (deploy/local/lavapipe). Exits with 1 if they do not. Nothing may run on the CPU instead: a runtime of a
+ * named device refuses graphs with such a node, and that it does is looked at first.
  */
+import { DomainError, invalid } from "../services/lib/errors.ts";
 import { denseGraph } from "../services/lib/network/dense-graph.ts";
 import type { NetworkDescription } from "../services/lib/network/network-description.ts";
 import { OPTIMIZERS, type OptimizerName } from "../services/lib/network/optimizers.ts";
@@ -66,7 +67,9 @@ async function checkNothingFallsBack(cpu: Runtime, gpu: Runtime): Promise<void> 
   );
   const isRefused = refusal.includes("fallback to CPU EP has been explicitly disabled");
   if (!isRefused) process.exitCode = 1;
-  print(`${isRefused ? "ok  " : "FAIL"} what WebGPU lacks is refused, not run on the CPU ${isRefused ? "" : refusal}`);
+  print(
+    `${isRefused ? "ok  " : "FAIL"} what the device lacks is refused, not run on the CPU ${isRefused ? "" : refusal}`,
+  );
 }
 
 /** Returns what a few steps give, one after the other: losses, gradients and in the end the weights. */
@@ -137,14 +140,30 @@ async function checkNetwork(name: string, network: NetworkDescription, cpu: Runt
   }
 }
 
-const cpu = await openRuntime({ workers: 1, threadsPerWorker: 1, device: "cpu" });
-const gpu = await openRuntime({ workers: 1, threadsPerWorker: 1, device: "webgpu" });
+async function checkDevice(device: "cuda" | "webgpu"): Promise<void> {
+  const cpu = await openRuntime({ workers: 1, threadsPerWorker: 1, device: "cpu" });
+  try {
+    const gpu = await openRuntime({ workers: 1, threadsPerWorker: 1, device });
+    try {
+      print(`compute class ${gpu.computeClass}`);
+      if (gpu.provider !== device) throw new Error(`Cannot check ${device}: it ran on ${gpu.computeClass}`);
+      await checkNothingFallsBack(cpu, gpu);
+      for (const [name, network] of Object.entries(NETWORKS)) await checkNetwork(name, network, cpu, gpu);
+    } finally {
+      await gpu.close();
+    }
+  } finally {
+    await cpu.close();
+  }
+}
+
+const [device] = process.argv.slice(2);
 try {
-  print(`compute class ${gpu.computeClass}`);
-  if (!gpu.computeClass.startsWith("webgpu/")) throw new Error(`Cannot check WebGPU: it ran on ${gpu.computeClass}`);
-  await checkNothingFallsBack(cpu, gpu);
-  for (const [name, network] of Object.entries(NETWORKS)) await checkNetwork(name, network, cpu, gpu);
-} finally {
-  await gpu.close();
-  await cpu.close();
+  if (device !== "cuda" && device !== "webgpu")
+    throw invalid("OPTIONS_INVALID", `Cannot check "${device ?? ""}": the devices are cuda and webgpu`);
+  await checkDevice(device);
+} catch (error) {
+  if (!(error instanceof DomainError)) throw error;
+  process.stderr.write(`device: ${error.message}\n`);
+  process.exitCode = 1;
 }

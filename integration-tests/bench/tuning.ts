@@ -1,10 +1,11 @@
 /** @file Tuning as a run does it, on ten validation images of 512 x 512 pixels: METHOD.md 6 allows it three minutes. */
-
+import { availableParallelism } from "node:os";
 import { DEFAULT_CLEANING } from "../../services/lib/method/cleaning.ts";
 import type { RgbImage } from "../../services/lib/method/image.ts";
 import { reduceImage } from "../../services/lib/method/levels.ts";
 import { findNuclei } from "../../services/lib/method/nuclei.ts";
 import { tuneThresholds } from "../../services/lib/method/thresholds.ts";
+import { openScorers, sharedFloats } from "../../services/tuning/scorers.ts";
 import { EFFORT } from "../../services/tuning/tune.ts";
 import { makeTissue } from "../synthetic-tissue.ts";
 import { type Benchmark, timed } from "./measure.ts";
@@ -23,9 +24,11 @@ export const tuning: Benchmark = {
     const settings = { reductions: REDUCTIONS, annotation: "complete", ...DEFAULT_CLEANING, withoutUpper: [] } as const;
     return {
       round: async () => ({
-        tuning: await timed(IMAGES, () =>
-          tuneThresholds(images, { ...settings, ...EFFORT, seed: String(EFFORT.seed) }),
-        ),
+        tuning: await timed(IMAGES, async () => {
+          const scorers = openScorers({ images, settings }, availableParallelism());
+          await tuneThresholds(images, { ...settings, ...EFFORT, seed: String(EFFORT.seed) }, scorers);
+          await scorers.stop();
+        }),
         "three minutes": { amount: IMAGES, seconds: 180 },
       }),
       close: async () => undefined,
@@ -38,7 +41,7 @@ function validationImage(seed: number) {
   const { image, labels } = makeTissue({ width: SIDE_PX, height: SIDE_PX, seed });
   const nuclei = findNuclei(labels, SIDE_PX, SIDE_PX, "labels");
   const maps = REDUCTIONS.map((reduction) => mapOf(reduction === 1 ? image : reduceImage(image, reduction)));
-  return { width: SIDE_PX, height: SIDE_PX, nuclei, maps };
+  return { width: SIDE_PX, height: SIDE_PX, nuclei, maps: maps.map(sharedFloats) };
 }
 
 function mapOf({ width, height, data }: RgbImage): Float32Array {

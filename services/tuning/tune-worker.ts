@@ -1,9 +1,8 @@
 /** @file Searches thresholds on the maps of the validation images. */
-import { setImmediate as yieldToEventLoop } from "node:timers/promises";
 import { pickCleaning } from "../lib/method/cleaning.ts";
 import type { ValidationImage } from "../lib/method/evaluator.ts";
 import { findNuclei } from "../lib/method/nuclei.ts";
-import { tuneThresholds } from "../lib/method/thresholds.ts";
+import { type TuningProgress, tuneThresholds } from "../lib/method/thresholds.ts";
 import type { TradeoffPoint, Wish } from "../lib/method/tradeoff.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
 import { ImportPurpose } from "../lib/proto/radhical/v1/datasets.ts";
@@ -16,6 +15,7 @@ import type { UnitContext, UnitHandler } from "../lib/service/jobs/worker.ts";
 import { readMap } from "../lib/service/map-keys.ts";
 import { annotationWord } from "../lib/service/method-words.ts";
 import { TUNE_TOPIC } from "../lib/service/topics.ts";
+import { openScorers, sharedFloats } from "./scorers.ts";
 import { TUNE_AMOUNT } from "./tune.ts";
 
 const REPORT_EVERY_MS = 1_000;
@@ -23,6 +23,8 @@ const REPORT_EVERY_MS = 1_000;
 export interface TuneWorkerContext {
   readonly objects: ObjectStore;
   readonly images: ImageStore;
+  /** Threads that score thresholds. */
+  readonly workers: number;
 }
 
 /** Returns the worker of tune jobs. */
@@ -42,7 +44,18 @@ export const tuneWorker = (ctx: TuneWorkerContext): UnitHandler<TuneTask> => ({
     const seed = String(task.seed);
     const wish = wishOf(task);
     const settings = { reductions, annotation, ...pickCleaning(task), withoutUpper, prices, randomPoints, seed, wish };
-    const tuning = await tuneThresholds(images, settings, breathe(unit));
+    const scorers = openScorers({ images, settings }, ctx.workers);
+    const stop = (): void => void scorers.stop();
+    unit.signal.addEventListener("abort", stop);
+    const tuning = await tuneThresholds(images, settings, { scoreAll: scorers.scoreAll, onProgress: report(unit) })
+      .catch((error: unknown) => {
+        unit.signal.throwIfAborted(); // the threads ended because of it
+        throw error;
+      })
+      .finally(() => {
+        unit.signal.removeEventListener("abort", stop);
+        return scorers.stop();
+      });
     return encode(GetTuningResponse, {
       chosen: tuning.chosen.map(pointMessage),
       greedy: pointMessage(tuning.greedy),
@@ -65,17 +78,10 @@ const pointMessage = ({ endsAt, computeFraction, score, f, thresholds }: Tradeof
   levels: thresholdMessages(thresholds),
 });
 
-/** Returns what the search calls between images: other work gets its turn, a cancel is heard, progress is told. */
-function breathe({ signal, progress }: UnitContext) {
+/** Returns what hears how far the search is, and tells it on. */
+function report({ signal, progress }: UnitContext) {
   let reportedMs = 0;
-  return async ({
-    doneSteps,
-    totalSteps,
-  }: {
-    readonly doneSteps: number;
-    readonly totalSteps: number;
-  }): Promise<void> => {
-    await yieldToEventLoop();
+  return async ({ doneSteps, totalSteps }: TuningProgress): Promise<void> => {
     signal.throwIfAborted();
     const now = performance.now();
     if (now - reportedMs < REPORT_EVERY_MS) return;
@@ -96,9 +102,8 @@ async function readValidationImage(
   const reductions = levels.map(({ reduction }) => reduction);
   const maps: Float32Array[] = [];
   for (const level of levels) {
-    maps.push(
-      await readMap(ctx.objects, { imageId, level, reductions, tile: task.evaluation?.tile ?? 0 }, width, height),
-    );
+    const tile = task.evaluation?.tile ?? 0;
+    maps.push(sharedFloats(await readMap(ctx.objects, { imageId, level, reductions, tile }, width, height)));
   }
   return { width, height, maps, nuclei: findNuclei(labels, width, height, kind) };
 }

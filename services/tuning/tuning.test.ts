@@ -10,7 +10,7 @@ import { contentId } from "../lib/service/content-id.ts";
 import { COHORT, EVALUATION, GRADES, MODEL, SEGMENTATION, SPLIT, TUNING } from "../lib/service/document-kinds.ts";
 import { createDocument, readDocument } from "../lib/service/documents.ts";
 import { createImageStore } from "../lib/service/image-store.ts";
-import { runInline } from "../lib/service/jobs/inline.fixture.ts";
+import { runInline, runUnit } from "../lib/service/jobs/inline.fixture.ts";
 import { temporaryStore } from "../lib/service/jobs/jobs.fixture.ts";
 import { mapKey } from "../lib/service/map-keys.ts";
 import { storeImage, storeMask } from "../lib/service/stored-images.fixture.ts";
@@ -72,7 +72,7 @@ async function startTuning(
   }
   const evaluation = { imageIds: evaluated.map((part) => imageIds[part]), levels, tile: TILE };
   await createDocument(objects, EVALUATION, ids.evaluationId, evaluation);
-  const context = { objects, images };
+  const context = { objects, images, workers: 2 };
   const requestOf = (changes: Partial<TuneRequest> = {}) =>
     TuneRequest.fromPartial({ requestId: "x", ...ids, fold: 1, maxHolePx: 150, ...changes });
   return { context, objects, cohort, imageIds, requestOf };
@@ -88,6 +88,20 @@ test("on maps that are right, the chosen cascade is right at less than the dense
     finest.score >= 0.99 && finest.computeFraction < 1,
     JSON.stringify(finest, (_, v) => String(v)),
   );
+});
+
+test("a tuning that is cancelled ends in the middle, by the reason of its signal", async (t) => {
+  const { context, objects, requestOf } = await startTuning(t);
+  const { units } = await tuneJobs(context).plan(requestOf());
+  const [unit] = [...units];
+  const cancel = new AbortController();
+  const cancelled = new Error("cancelled");
+  let told = 0;
+  // the first is told when the image is read, the second by the search
+  const progress = async (): Promise<void> => void (++told === 2 && cancel.abort(cancelled));
+  const tuning = runUnit(objects, tuneWorker(context), unit!, { signal: cancel.signal, progress });
+  await assert.rejects(tuning, cancelled);
+  assert.equal(told, 2);
 });
 
 test("a budget is kept, and one that no point keeps is an error", async (t) => {

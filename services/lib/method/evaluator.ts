@@ -19,46 +19,84 @@ export interface ScoreSettings extends Cleaning {
   readonly annotation: Annotation;
 }
 
+/** What thresholds are worth on the validation images; see TradeoffPoint. */
+export type Score = Pick<TradeoffPoint, "computeFraction" | "score" | "f">;
+
+/** Returns the score of one set of thresholds for ending at a level. */
+export type Scorer = (thresholds: CascadeThresholds, endsAt: number) => Score;
+
+/**
+ * Returns the scores of some sets, in their order. `onScored` is awaited after every one, so that the caller can do other work; what it
+ * throws ends the scoring.
+ */
+export type ScoreAll = (
+  sets: readonly CascadeThresholds[],
+  endsAt: number,
+  onScored: () => void | Promise<void>,
+) => Promise<readonly Score[]>;
+
 /** Scores thresholds, each set once. */
 export interface Evaluator {
-  evaluate(thresholds: CascadeThresholds, endsAt: number): Promise<TradeoffPoint>;
-  /** Everything evaluated so far that ends at a level. */
+  /** Returns the points of some sets, in their order. */
+  evaluate(sets: readonly CascadeThresholds[], endsAt: number): Promise<readonly TradeoffPoint[]>;
+  /** Everything evaluated so far that ends at a level, in the order in which it was asked for. */
   evaluated(endsAt: number): Iterable<TradeoffPoint>;
 }
 
-/** Returns an evaluator over validation images. `breathe` is awaited after every image, so that a caller can do other work, or throw. */
-export const createEvaluator = (
-  images: readonly ValidationImage[],
-  settings: ScoreSettings,
-  breathe: () => void | Promise<void>,
-): Evaluator => {
+/** Returns a scorer over validation images. It keeps what coarser levels decided as long as their thresholds stay. */
+export const createScorer = (images: readonly ValidationImage[], settings: ScoreSettings): Scorer => {
   const { reductions, annotation } = settings;
   const simulators = images.map((image) => createSimulator(image, reductions, settings));
-  const points = new Map<number, Map<string, TradeoffPoint>>(reductions.map((_, i) => [i + 1, new Map()]));
-
-  const evaluate = async (thresholds: CascadeThresholds, endsAt: number): Promise<TradeoffPoint> => {
-    const key = thresholds.map(({ lower, upper, final }) => `${lower},${upper},${final}`).join("/");
-    const known = points.get(endsAt)?.get(key);
-    if (known !== undefined) return known;
-    const grades = [];
+  return (thresholds, endsAt) => {
     let computed = 0;
     let pixels = 0;
-    for (const [i, simulator] of simulators.entries()) {
-      const { runs, counts } = simulator.run(thresholds, endsAt);
-      const { nuclei } = images[i]!;
-      grades.push(gradePrediction(componentsOf(runs, nuclei.width, 8), nuclei));
+    const grades = images.map(({ nuclei, maps }, i) => {
+      const { runs, counts } = simulators[i]!.run(thresholds, endsAt);
       for (const level of counts) computed += level.computed;
-      pixels += images[i]!.maps[endsAt - 1]!.length / 3;
-      await breathe();
-    }
+      pixels += maps[endsAt - 1]!.length / 3;
+      return gradePrediction(componentsOf(runs, nuclei.width, 8), nuclei);
+    });
     const { f, dice } = poolGrades(grades);
-    const score = annotation === "sparse" ? f : (f + dice) / 2;
-    const point = { endsAt, thresholds, computeFraction: computed / pixels, score, f };
-    points.get(endsAt)?.set(key, point);
-    return point;
+    return { computeFraction: computed / pixels, score: annotation === "sparse" ? f : (f + dice) / 2, f };
   };
-  return { evaluate, evaluated: (endsAt) => points.get(endsAt)?.values() ?? [] };
 };
+
+/** Scores one set after the other where it is called. */
+export const scoreInTurn =
+  (scorer: Scorer): ScoreAll =>
+  async (sets, endsAt, onScored) => {
+    const scores: Score[] = [];
+    for (const thresholds of sets) {
+      scores.push(scorer(thresholds, endsAt));
+      await onScored();
+    }
+    return scores;
+  };
+
+/** Returns an evaluator that scores by `scoreAll`. */
+export const createEvaluator = (scoreAll: ScoreAll, onScored: () => void | Promise<void> = () => {}): Evaluator => {
+  const known = new Map<number, Map<string, TradeoffPoint>>();
+  const pointsOf = (endsAt: number): Map<string, TradeoffPoint> => {
+    const points = known.get(endsAt) ?? new Map<string, TradeoffPoint>();
+    known.set(endsAt, points);
+    return points;
+  };
+  return {
+    evaluate: async (sets, endsAt) => {
+      const points = pointsOf(endsAt);
+      const unknown = new Map(sets.map((thresholds) => [keyOf(thresholds), thresholds]));
+      for (const key of unknown.keys()) if (points.has(key)) unknown.delete(key);
+      const scores = await scoreAll([...unknown.values()], endsAt, onScored);
+      for (const [i, [key, thresholds]] of [...unknown].entries())
+        points.set(key, { endsAt, thresholds, ...scores[i]! });
+      return sets.map((thresholds) => points.get(keyOf(thresholds))!);
+    },
+    evaluated: (endsAt) => pointsOf(endsAt).values(),
+  };
+};
+
+const keyOf = (thresholds: CascadeThresholds): string =>
+  thresholds.map(({ lower, upper, final }) => `${lower},${upper},${final}`).join("/");
 
 /** One threshold of a cascade. */
 export interface Coordinate {

@@ -28,11 +28,10 @@ export const searchGreedily = async (
   let current: TradeoffPoint | undefined;
   let bestScore = 0;
   for (const coordinate of coordinates) {
-    const tried: TradeoffPoint[] = current === undefined ? [] : [current];
-    for (let i = 0; i < GRID; i++) {
-      const thresholds = withThreshold(current?.thresholds ?? open, coordinate, i / GRID);
-      tried.push(await evaluator.evaluate(thresholds, endsAt));
-    }
+    const before = current?.thresholds ?? open;
+    const grid = Array.from({ length: GRID }, (_, i) => withThreshold(before, coordinate, i / GRID));
+    const points = await evaluator.evaluate(grid, endsAt);
+    const tried: readonly TradeoffPoint[] = current === undefined ? points : [current, ...points];
     const best = tried.reduce((a, b) => (isBetter(b, a) ? b : a));
     bestScore = Math.max(bestScore, best.score);
     const isLower = coordinate.name === "lower" && coordinate.level !== endsAt;
@@ -58,12 +57,10 @@ export const searchAtPrice = async (
   for (let pass = 0; pass < MAX_PASSES; pass++) {
     const before = current;
     for (const coordinate of coordinates) {
-      for (const value of neighbours(thresholdAt(current.thresholds, coordinate), coordinate)) {
-        current = better(
-          current,
-          await evaluator.evaluate(withThreshold(current.thresholds, coordinate, value), endsAt),
-        );
-      }
+      const { thresholds } = current;
+      const values = neighbours(thresholdAt(thresholds, coordinate), coordinate);
+      const sets = values.map((value) => withThreshold(thresholds, coordinate, value));
+      current = (await evaluator.evaluate(sets, endsAt)).reduce(better, current);
     }
     if (current === before) return;
   }
@@ -76,17 +73,18 @@ const neighbours = (value: number | undefined, { name }: Coordinate): (number | 
   return name === "upper" ? [...values, undefined] : values;
 };
 
-/** Evaluates thresholds drawn uniformly from the grid; an upper is none as often as it has one value. */
+/** Evaluates so many sets of thresholds drawn uniformly from the grid; an upper is none as often as it has one value. */
 export const searchAtRandom = async (
   evaluator: Evaluator,
   open: CascadeThresholds,
   coordinates: readonly Coordinate[],
   random: Random,
+  count: number,
 ): Promise<void> => {
-  let thresholds = open;
-  for (const coordinate of coordinates) {
-    const place = random.int(coordinate.name === "upper" ? GRID + 1 : GRID);
-    thresholds = withThreshold(thresholds, coordinate, place === GRID ? undefined : place / GRID);
-  }
-  await evaluator.evaluate(thresholds, coordinates[0]!.level);
+  const draw = (): CascadeThresholds =>
+    coordinates.reduce((thresholds, coordinate) => {
+      const place = random.int(coordinate.name === "upper" ? GRID + 1 : GRID);
+      return withThreshold(thresholds, coordinate, place === GRID ? undefined : place / GRID);
+    }, open);
+  await evaluator.evaluate(Array.from({ length: count }, draw), coordinates[0]!.level);
 };

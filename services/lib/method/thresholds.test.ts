@@ -3,12 +3,12 @@ import { test } from "node:test";
 import { DomainError } from "../errors.ts";
 import type { CascadeThresholds } from "./cascade.ts";
 import { planeOf } from "./components.ts";
-import { createEvaluator, type ValidationImage } from "./evaluator.ts";
+import { createEvaluator, createScorer, scoreInTurn, type ValidationImage } from "./evaluator.ts";
 import { gradeImage, poolGrades } from "./grading.ts";
 import { makeMappedImage } from "./mapped-image.fixture.ts";
 import { findNuclei } from "./nuclei.ts";
 import { createSimulator, simulate } from "./simulation.ts";
-import { type TuningSettings, tuneThresholds } from "./thresholds.ts";
+import { type TuningProgress, type TuningSettings, tuneThresholds } from "./thresholds.ts";
 import { choosePoint, frontOf, type TradeoffPoint, thinFront } from "./tradeoff.ts";
 
 const REDUCTIONS = [1, 2, 4];
@@ -55,9 +55,8 @@ test("every point's score and compute are those of the simulated cascade", () =>
   }
 });
 
-test("the score of sparse annotation is grade F alone", async () => {
-  const evaluator = createEvaluator(images, { ...settings, annotation: "sparse" }, () => {});
-  const point = await evaluator.evaluate([{ lower: 0.5 }, {}, {}], 1);
+test("the score of sparse annotation is grade F alone", () => {
+  const point = createScorer(images, { ...settings, annotation: "sparse" })([{ lower: 0.5 }, {}, {}], 1);
   assert.equal(point.score, point.f);
   assert.ok(point.f > 0);
 });
@@ -109,13 +108,12 @@ test("an exhaustive search over two levels on a coarse grid finds nothing that o
   const pairs = images.map((image) => ({ ...image, maps: image.maps.slice(0, 2) }));
   const { tradeoff } = await tuneThresholds(pairs, twoLevels);
   const ours = tradeoff.filter(({ endsAt }) => endsAt === 1);
-  const evaluator = createEvaluator(pairs, twoLevels, () => {});
+  const evaluator = createEvaluator(scoreInTurn(createScorer(pairs, twoLevels)));
   const grid = Array.from({ length: 8 }, (_, i) => i / 8);
-  for (const end of grid) {
-    for (const lower of grid) {
-      for (const upper of [...grid, undefined]) await evaluator.evaluate([{ lower: end }, { lower, upper }], 1);
-    }
-  }
+  const sets = grid.flatMap((end) =>
+    grid.flatMap((lower) => [...grid, undefined].map((upper) => [{ lower: end }, { lower, upper }])),
+  );
+  await evaluator.evaluate(sets, 1);
   const front = frontOf(evaluator.evaluated(1));
   assert.ok(front.length > 5);
   // A front is thinned to steps of .002 in score, and its thresholds moved into gaps.
@@ -161,10 +159,11 @@ test("keeps upper thresholds none where they must be", async () => {
 
 test("is a function of images and settings, reports every step, and ends where the caller says so", async () => {
   const last = { doneSteps: 0, totalSteps: 0 };
-  const again = await tuneThresholds(images, settings, (progress) => {
+  const onProgress = (progress: TuningProgress) => {
     assert.ok(progress.doneSteps >= last.doneSteps && progress.doneSteps <= progress.totalSteps);
     Object.assign(last, progress);
-  });
+  };
+  const again = await tuneThresholds(images, settings, { onProgress });
   assert.deepEqual(again, tuning);
   assert.equal(last.doneSteps, last.totalSteps);
   const cancelled = new Error("cancelled");
@@ -172,7 +171,7 @@ test("is a function of images and settings, reports every step, and ends where t
   const stop = async () => {
     if (++calls === 5) throw cancelled;
   };
-  await assert.rejects(tuneThresholds(images, settings, stop), cancelled);
+  await assert.rejects(tuneThresholds(images, settings, { onProgress: stop }), cancelled);
   assert.equal(calls, 5);
 });
 

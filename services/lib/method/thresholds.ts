@@ -5,8 +5,11 @@ import {
   type Coordinate,
   coordinatesOf,
   createEvaluator,
+  createScorer,
   type Evaluator,
+  type ScoreAll,
   type ScoreSettings,
+  scoreInTurn,
   thresholdAt,
   type ValidationImage,
   withThreshold,
@@ -53,15 +56,21 @@ export interface Tuning {
   readonly tradeoff: readonly TradeoffPoint[];
 }
 
+/** Who scores, where that is not the caller's own thread, and who hears how far it is. */
+export interface TuningContext {
+  readonly scoreAll?: ScoreAll;
+  /** Awaited after every set of thresholds, and at the end; what it throws ends the search. */
+  readonly onProgress?: (progress: TuningProgress) => void | Promise<void>;
+}
+
 /**
- * Returns the thresholds of a cascade. `onProgress` is awaited after every image of every evaluation (some milliseconds), so that the
- * caller can yield to the event loop; what it throws ends the search. Throws DomainError NO_NUCLEI where nothing can be graded and
+ * Returns the thresholds of a cascade, a function of images and settings alone. Throws DomainError NO_NUCLEI where nothing can be graded and
  * WISH_UNREACHABLE where no point fulfils the wish.
  */
 export const tuneThresholds = async (
   images: readonly ValidationImage[],
   settings: TuningSettings,
-  onProgress: (progress: TuningProgress) => void | Promise<void> = () => {},
+  { scoreAll = scoreInTurn(createScorer(images, settings)), onProgress = () => {} }: TuningContext = {},
 ): Promise<Tuning> => {
   if (images.every(({ nuclei }) => nuclei.count === 0)) {
     throw invalid(
@@ -75,37 +84,43 @@ export const tuneThresholds = async (
   const step = () => {
     progress.doneSteps++;
   };
-  const breathe = () => onProgress({ ...progress });
   const centre = createCentring(images);
-  const evaluator = createEvaluator(images, settings, breathe);
+  const tell = () => onProgress({ ...progress });
+  const evaluator = createEvaluator(scoreAll, tell);
 
   const tradeoff: TradeoffPoint[] = [];
   const greedy: TradeoffPoint[] = [];
   const chosen: TradeoffPoint[] = [];
   for (const coordinates of searches) {
     const published = await searchEndLevel(evaluator, coordinates, settings, step);
-    greedy.push(await evaluateCentred(evaluator, published, coordinates, centre));
+    greedy.push(...(await evaluateCentred(evaluator, [published], coordinates, centre)));
     const found = frontOf(evaluator.evaluated(published.endsAt));
     const wish = published.endsAt === 1 ? settings.wish : undefined;
-    const moved: TradeoffPoint[] = [];
-    for (const point of new Set([...thinFront(found), choosePoint(found, wish)])) {
-      moved.push(await evaluateCentred(evaluator, point, coordinates, centre));
-    }
+    const kept = [...new Set([...thinFront(found), choosePoint(found, wish)])];
+    const moved = await evaluateCentred(evaluator, kept, coordinates, centre);
     const front = frontOf([...moved, ...greedy.slice(-1)]);
     chosen.push(choosePoint(front, wish));
     tradeoff.push(...front);
     step();
   }
 
-  const alone = createEvaluator(images, { ...settings, reductions: [1] }, breathe);
-  const everywhere = coordinatesOf(1, 1, []);
-  const dense = await searchGreedily(alone, [{}], everywhere, step);
-  return {
-    chosen,
-    greedy: greedy[0]!,
-    dense: await evaluateCentred(alone, dense, everywhere, centre),
-    tradeoff,
-  };
+  const dense = await searchDense(evaluator, searches[0]!.slice(0, 1), settings, centre);
+  step();
+  await tell();
+  return { chosen, greedy: greedy[0]!, dense, tradeoff };
+};
+
+/** With all coarser levels open, level 1 decides every pixel, as it does alone: only what they compute is not counted then. */
+const searchDense = async (
+  evaluator: Evaluator,
+  finest: readonly Coordinate[],
+  { reductions }: TuningSettings,
+  centre: Centring,
+): Promise<TradeoffPoint> => {
+  const open = reductions.map((_, i) => (i > 0 ? { lower: 0 } : {}));
+  const best = await searchGreedily(evaluator, open, finest, () => {});
+  const [centred] = await evaluateCentred(evaluator, [best], finest, centre);
+  return { ...centred!, thresholds: centred!.thresholds.slice(0, 1), computeFraction: 1 };
 };
 
 /** Evaluates many points that end at a level and returns the published search's. */
@@ -123,9 +138,7 @@ const searchEndLevel = async (
     step();
   }
   const random = createRandom("tuning", seed, endsAt);
-  for (let point = 0; point < Math.floor(randomPoints / reductions.length); point++) {
-    await searchAtRandom(evaluator, open, coordinates, random);
-  }
+  await searchAtRandom(evaluator, open, coordinates, random, Math.floor(randomPoints / reductions.length));
   step();
   return greedy;
 };
@@ -135,16 +148,19 @@ type Centring = (value: number | undefined, coordinate: Coordinate) => number | 
 
 const evaluateCentred = (
   evaluator: Evaluator,
-  point: TradeoffPoint,
+  points: readonly TradeoffPoint[],
   coordinates: readonly Coordinate[],
   centre: Centring,
-): Promise<TradeoffPoint> => {
-  const thresholds = coordinates.reduce<CascadeThresholds>(
-    (old, coordinate) => withThreshold(old, coordinate, centre(thresholdAt(old, coordinate), coordinate)),
-    point.thresholds,
+): Promise<readonly TradeoffPoint[]> =>
+  evaluator.evaluate(
+    points.map(({ thresholds }) =>
+      coordinates.reduce<CascadeThresholds>(
+        (old, coordinate) => withThreshold(old, coordinate, centre(thresholdAt(old, coordinate), coordinate)),
+        thresholds,
+      ),
+    ),
+    coordinates[0]!.level,
   );
-  return evaluator.evaluate(thresholds, point.endsAt);
-};
 
 const createCentring = (images: readonly ValidationImage[]): Centring => {
   const known = new Map<string, number>();

@@ -2,12 +2,16 @@
 import type { ObjectStore } from "../../objects/object-store.ts";
 import type { PlannedUnit } from "../../proto/radhical/v1/work.ts";
 import type { JobDefinition } from "./job-definition.ts";
-import type { UnitHandler } from "./worker.ts";
+import type { UnitContext, UnitHandler } from "./worker.ts";
 
 /** Computes one unit and stores its output, as a worker does. */
-export async function runUnit<T>(objects: ObjectStore, worker: UnitHandler<T>, unit: PlannedUnit): Promise<Uint8Array> {
-  const { signal } = new AbortController();
-  const context = { signal, outputKey: unit.outputKey, headers: {}, progress: async () => undefined };
+export async function runUnit<T>(
+  objects: ObjectStore,
+  worker: UnitHandler<T>,
+  unit: PlannedUnit,
+  { signal = new AbortController().signal, progress = async () => undefined }: Partial<UnitContext> = {},
+): Promise<Uint8Array> {
+  const context = { signal, outputKey: unit.outputKey, headers: {}, progress };
   const record = await worker.handle(worker.codec.decode(unit.message), context);
   if (!record) throw new Error(`unit "${unit.key}" was passed on`);
   await objects.put(unit.outputKey, record, { ifAbsent: true });

@@ -1,14 +1,13 @@
-/** @file What the step loop's thread and a thread that puts batches together say to each other. Every `assemble` gets one reply. */
-import { DomainError, type FailureKind } from "../lib/errors.ts";
-import type { Batch } from "./batches.ts";
+/** @file What the two ends of a thread say to each other: every question gets one reply, in order. */
+import { DomainError, type FailureKind } from "../errors.ts";
 
 /** To the thread; `stop` ends it after what was asked before. */
-export type ToBatchThread = { readonly kind: "assemble"; readonly step: number } | { readonly kind: "stop" };
+export type ToThread<Question> = { readonly kind: "ask"; readonly question: Question } | { readonly kind: "stop" };
 
 /** From the thread. */
-export type FromBatchThread =
-  | { readonly kind: "done"; readonly step: number; readonly batch: Batch }
-  | { readonly kind: "failed"; readonly step: number; readonly failure: Failure };
+export type FromThread<Answer> =
+  | { readonly kind: "answered"; readonly answer: Answer }
+  | { readonly kind: "failed"; readonly failure: Failure };
 
 /** What was thrown, in a form that changes threads: a message port would drop what makes an error a DomainError. */
 export type Failure =

@@ -6,7 +6,7 @@ import type { ImageSource } from "../services/lib/images/image-source.ts";
 import { blockGrid, blockSide, rectAtLevel, tileGrid } from "../services/lib/method/blocks.ts";
 import type { CascadeThresholds, LevelCounts } from "../services/lib/method/cascade.ts";
 import type { Cleaning } from "../services/lib/method/cleaning.ts";
-import { centreInGap } from "../services/lib/method/gaps.ts";
+import { createCentring } from "../services/lib/method/gaps.ts";
 import type { Rect, RgbImage } from "../services/lib/method/image.ts";
 import { levelSize, reduceImage } from "../services/lib/method/levels.ts";
 import { mirroredLevelRegion, mirroredRegion, neededSource } from "../services/lib/method/mirror.ts";
@@ -218,7 +218,7 @@ export function openingThresholds(images: readonly MappedImage[], levels: number
   return Array.from({ length: levels }, (_, i) => {
     const maps = images.map((image) => image.maps[i]!);
     const at = (part: number, mixedShare: number): number =>
-      centreInGap(quantile(maps, mixedShare, part), { maps, mixedShare });
+      createCentring({ maps, mixedShare })(quantile(maps, mixedShare, part));
     return i === 0 ? { lower: at(0.5, 0) } : { lower: at(REJECTED, 1), upper: at(1 - ACCEPTED, 0) };
   });
 }

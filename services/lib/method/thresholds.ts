@@ -14,7 +14,7 @@ import {
   type ValidationImage,
   withThreshold,
 } from "./evaluator.ts";
-import { centreInGap } from "./gaps.ts";
+import { type Centring, createCentring } from "./gaps.ts";
 import { createRandom } from "./random.ts";
 import { searchAtPrice, searchAtRandom, searchGreedily } from "./search.ts";
 import { choosePoint, frontOf, type TradeoffPoint, thinFront, type Wish } from "./tradeoff.ts";
@@ -84,7 +84,7 @@ export const tuneThresholds = async (
   const step = () => {
     progress.doneSteps++;
   };
-  const centre = createCentring(images);
+  const centre = centringOn(images);
   const tell = () => onProgress({ ...progress });
   const evaluator = createEvaluator(scoreAll, tell);
 
@@ -115,7 +115,7 @@ const searchDense = async (
   evaluator: Evaluator,
   finest: readonly Coordinate[],
   { reductions }: TuningSettings,
-  centre: Centring,
+  centre: CoordinateCentring,
 ): Promise<TradeoffPoint> => {
   const open = reductions.map((_, i) => (i > 0 ? { lower: 0 } : {}));
   const best = await searchGreedily(evaluator, open, finest, () => {});
@@ -144,13 +144,13 @@ const searchEndLevel = async (
 };
 
 /** Moves a threshold into a gap between the values that it is compared with. */
-type Centring = (value: number | undefined, coordinate: Coordinate) => number | undefined;
+type CoordinateCentring = (value: number | undefined, coordinate: Coordinate) => number | undefined;
 
 const evaluateCentred = (
   evaluator: Evaluator,
   points: readonly TradeoffPoint[],
   coordinates: readonly Coordinate[],
-  centre: Centring,
+  centre: CoordinateCentring,
 ): Promise<readonly TradeoffPoint[]> =>
   evaluator.evaluate(
     points.map(({ thresholds }) =>
@@ -162,15 +162,14 @@ const evaluateCentred = (
     coordinates[0]!.level,
   );
 
-const createCentring = (images: readonly ValidationImage[]): Centring => {
-  const known = new Map<string, number>();
+const centringOn = (images: readonly ValidationImage[]): CoordinateCentring => {
+  const known = new Map<string, Centring>();
   return (value, { level, name }) => {
     if (value === undefined) return undefined;
     const mixedShare = MIXED_SHARE[level === 1 ? "upper" : name];
-    const key = `${level}/${mixedShare}/${value}`;
-    const moved =
-      known.get(key) ?? centreInGap(value, { maps: images.map(({ maps }) => maps[level - 1]!), mixedShare });
-    known.set(key, moved);
-    return moved;
+    const key = `${level}/${mixedShare}`;
+    const centre = known.get(key) ?? createCentring({ maps: images.map(({ maps }) => maps[level - 1]!), mixedShare });
+    known.set(key, centre);
+    return centre(value);
   };
 };

@@ -14,7 +14,7 @@ import {
   openState,
   REJECTED,
 } from "./cascade.ts";
-import { type Cleaning, cleanRuns } from "./cleaning.ts";
+import { type Cleaning, cleanRuns, scaleCleaning } from "./cleaning.ts";
 import { findRuns, planeOf, type Runs } from "./components.ts";
 import { levelSize } from "./levels.ts";
 import { composeParents, type ParentTables, parentTables } from "./parents.ts";
@@ -30,7 +30,7 @@ export interface MappedImage {
 
 /** What the cascade gives on an image. */
 export interface SimulatedCascade {
-  /** Level-1 pixels of nuclei, holes filled and specks dropped. */
+  /** Level-1 pixels of nuclei, cleaned at the level that the cascade ends at. */
   readonly runs: Runs;
   /** From the coarsest level to the one it ends at. */
   readonly counts: readonly LevelCounts[];
@@ -73,6 +73,7 @@ export const createSimulator = (image: MappedImage, reductions: readonly number[
   // index = level - 1: from that level to the next coarser one
   const toCoarser = reductions.slice(1).map((n, i) => parentTables(whole, width, height, reductions[i]!, n));
   const toEnd = composedTables(toCoarser);
+  const cleanings = reductions.map((n) => scaleCleaning(cleaning, n));
   const decided: (Decided | undefined)[] = [];
   const codes: ({ readonly key: string; readonly plane: Uint8Array } | undefined)[] = [];
 
@@ -106,12 +107,10 @@ export const createSimulator = (image: MappedImage, reductions: readonly number[
     const pixels = size.width * size.height;
     const end = decideEnd(before && codesAt(endsAt, before), maps[endsAt - 1]!, endsAt, thresholds[endsAt - 1]!);
     const counts = [...(before?.counts ?? []), end.counts];
-    const mask = endsAt === 1 ? end.mask : expandCodes(end.mask, size.width, toEnd[endsAt - 2]!);
-    return {
-      runs: cleanRuns(findRuns(mask, width, height), width, cleaning),
-      counts,
-      computeFraction: computeFraction(counts, pixels),
-    };
+    // The runtime cleans an image's own pixels: where the cascade ends at a coarser level, that level's.
+    const nuclei = cleanRuns(findRuns(end.mask, size.width, size.height), size.width, cleanings[endsAt - 1]!);
+    const runs = endsAt === 1 ? nuclei : expandRuns(nuclei, size.width, toEnd[endsAt - 2]!);
+    return { runs, counts, computeFraction: computeFraction(counts, pixels) };
   };
   return { run };
 };
@@ -137,6 +136,12 @@ const expandCodes = (codes: Uint8Array, stride: number, { columns, rows }: Paren
     for (let x = 0; x < width; x++) finer[start + x] = codes[parents + columns[x]!]!;
   }
   return finer;
+};
+
+/** Every pixel is set where its parent is. */
+const expandRuns = (runs: Runs, stride: number, tables: ParentTables): Runs => {
+  const coarse = planeOf(runs, stride * (runs.rows.length - 1));
+  return findRuns(expandCodes(coarse, stride, tables), tables.columns.length, tables.rows.length);
 };
 
 /** `decideLevel` where the cascade ends, without what only the runtime keeps. No codes: every pixel is open. */

@@ -10,10 +10,8 @@ import type { Output } from "../services/cli/output.ts";
 import { levelModels } from "../services/cli/run-steps.ts";
 import { openServices, type Services } from "../services/cli/services.ts";
 import { importFile, inside, receiveFiles } from "../services/cli/transfer.ts";
-import { levelled } from "../services/inference/evaluate-region.ts";
 import { type ImageSource, openImage } from "../services/lib/images/image-source.ts";
 import { blockSide } from "../services/lib/method/blocks.ts";
-import type { CascadeThresholds } from "../services/lib/method/cascade.ts";
 import { DEFAULT_CLEANING } from "../services/lib/method/cleaning.ts";
 import type { RgbImage } from "../services/lib/method/image.ts";
 import { levelSize } from "../services/lib/method/levels.ts";
@@ -24,23 +22,22 @@ import { openFolderStore } from "../services/lib/objects/folder-store.ts";
 import { ImportPurpose } from "../services/lib/proto/radhical/v1/datasets.ts";
 import { EvaluateRequest, type LevelModel, RegionPath } from "../services/lib/proto/radhical/v1/inference.ts";
 import { SegmentationMode, SubmitRequest } from "../services/lib/proto/radhical/v1/segmentation.ts";
-import { openRuntime } from "../services/lib/runtime/runtime.ts";
 import { thresholdMessages } from "../services/lib/service/cascade-plan.ts";
 import { readMap } from "../services/lib/service/map-keys.ts";
 import {
+  type CascadeRun,
   type Comparison,
   checkCascade,
   checkDense,
   checkLevels,
   checkParents,
   checkTileSizes,
-  cutRegion,
   openingThresholds,
   type PatchRegion,
   sampledRegions,
   type TiledCascade,
 } from "./exactness.ts";
-import { checkSparse } from "./exactness-sparse.ts";
+import { checkSparseAll } from "./exactness-sparse.ts";
 
 /** A model as a run's folder holds it. */
 export interface ModelFile {
@@ -86,55 +83,65 @@ export async function runExactness(options: ExactnessOptions): Promise<Compariso
   const { ctx, patches } = await withServices(options, async (services) => {
     const opened = await importAll(services, options);
     await evaluateAll(services, opened);
+    const coarser = withoutLevelOne(opened);
+    if (coarser) await evaluateAll(services, coarser);
     return { ctx: opened, patches: await predictPatches(services, opened) };
   });
   const { subjects, reductions } = ctx;
   const maps = await readMaps(ctx);
   const largestTiles = maps.map((byTile) => byTile.at(-1)!);
   const thresholds = openingThresholds(largestTiles, reductions.length);
-  const cascades = await withServices(options, (services) => segmentAll(services, ctx, thresholds));
-  const comparisons = await checkSparseAll(options, subjects, largestTiles, reductions);
+  const run = { reductions, thresholds, endsAt: 1, cleaning: DEFAULT_CLEANING };
+  const cascades = await withServices(options, (services) => segmentAll(services, ctx, run));
+  const comparisons = [
+    ...(await checkSparseAll(options.models, subjects, largestTiles, reductions)),
+    ...(await checkCoarser(ctx)),
+  ];
   for (const [i, { name, source, whole }] of subjects.entries()) {
     const mapped = largestTiles[i]!;
     comparisons.push(
       ...checkDense(name, mapped, reductions, patches[i]!),
       await checkLevels(name, source, whole, reductions),
       checkTileSizes(name, maps[i]!),
-      ...checkCascade(name, mapped, reductions, thresholds, DEFAULT_CLEANING, cascades[i]!),
+      ...checkCascade(name, mapped, run, cascades[i]!),
       checkParents(name, whole.width, whole.height, reductions),
     );
   }
   return comparisons;
 }
 
-/** On the first block of every level, at the tenth of its pixels that look most like nuclei. */
-async function checkSparseAll(
-  { models }: ExactnessOptions,
-  subjects: readonly Subject[],
-  maps: readonly MappedImage[],
-  reductions: readonly number[],
-): Promise<Comparison[]> {
-  const runtime = await openRuntime({ workers: 1, threadsPerWorker: 1, device: "cpu" });
-  const comparisons: Comparison[] = [];
-  try {
-    for (const [s, { name, normalised }] of subjects.entries()) {
-      const image = levelled(normalised, 1);
-      for (const [i, { onnx }] of models.entries()) {
-        const reduction = reductions[i]!;
-        const [width, height] = [levelSize(image.width, reduction), levelSize(image.height, reduction)];
-        const side = blockSide(reductions) / reduction;
-        const rect = { x: 0, y: 0, width: Math.min(side, width), height: Math.min(side, height) };
-        const nucleus = cutRegion(maps[s]!.maps[i]!, width, height, rect).subarray(2 * rect.width * rect.height);
-        const limit = nucleus.toSorted()[Math.floor(0.9 * nucleus.length)] ?? 0;
-        const all = Int32Array.from(nucleus, (_, pixel) => pixel);
-        const selected = all.filter((pixel) => nucleus[pixel]! >= limit);
-        comparisons.push(await checkSparse(runtime, { name, image, level: i + 1, reduction, onnx, rect, selected }));
-      }
-    }
-  } finally {
-    await runtime.close();
-  }
-  return comparisons;
+/**
+ * What an image without level 1 is evaluated by: its own pixels are level 2's, so to their own models they are a first level. Undefined where
+ * the levels above are no whole multiples of level 2.
+ */
+function withoutLevelOne(ctx: Context): Context | undefined {
+  const [, own, ...coarser] = ctx.reductions;
+  if (own === undefined || coarser.some((n) => n % own !== 0)) return undefined;
+  const levels = ctx.levels.slice(1).map((model) => ({
+    ...model,
+    level: model.level - 1,
+    reduction: model.reduction / own,
+  }));
+  const reductions = levels.map(({ reduction }) => reduction);
+  return { ...ctx, levels, reductions, tiles: [blockSide(reductions)] };
+}
+
+/** The same images taken as of level 2's resolution: the cascade ends there. */
+async function checkCoarser(ctx: Context): Promise<Comparison[]> {
+  const coarser = withoutLevelOne(ctx);
+  if (!coarser) return [];
+  const { reductions, subjects } = ctx;
+  const n = reductions[1]!;
+  const mapped = (await readMaps(coarser)).map(([own]) => ({
+    width: n * own!.width,
+    height: n * own!.height,
+    maps: [new Float32Array(0), ...own!.maps],
+  }));
+  const thresholds = openingThresholds(mapped, reductions.length, 2);
+  const run = { reductions, thresholds, endsAt: 2, cleaning: DEFAULT_CLEANING };
+  const tiles = ctx.tiles.slice(0, 1);
+  const cascades = await withServices(ctx, (services) => segmentAll(services, { ...ctx, tiles }, run));
+  return subjects.flatMap(({ name }, i) => checkCascade(name, mapped[i]!, run, cascades[i]!));
 }
 
 async function withServices<T>({ folder }: ExactnessOptions, work: (services: Services) => Promise<T>): Promise<T> {
@@ -219,9 +226,14 @@ async function readMaps({ folder, subjects, levels, reductions, tiles }: Context
   }
 }
 
-/** Index = subject, then tile size. */
-async function segmentAll(services: Services, ctx: Context, thresholds: CascadeThresholds): Promise<TiledCascade[][]> {
+/** Index = subject, then tile size. Images are taken as of the resolution of the level that the cascade is to end at. */
+async function segmentAll(
+  services: Services,
+  ctx: Context,
+  { thresholds, endsAt, cleaning }: CascadeRun,
+): Promise<TiledCascade[][]> {
   const imageIds = ctx.subjects.map(({ imageId }) => imageId);
+  const { mpp, reduction } = ctx.levels[endsAt - 1]!;
   const all = ctx.subjects.map((): TiledCascade[] => []);
   for (const tile of ctx.tiles) {
     const cascade = {
@@ -229,8 +241,8 @@ async function segmentAll(services: Services, ctx: Context, thresholds: CascadeT
       thresholds: thresholdMessages(thresholds),
       mode: SegmentationMode.SEGMENTATION_MODE_CASCADE,
       tile,
-      ...DEFAULT_CLEANING,
-      imageMpp: 0,
+      ...cleaning,
+      imageMpp: endsAt === 1 ? 0 : mpp * reduction,
     };
     const segmentationId = await runJob(services, SILENT, {
       service: "segmentation",
@@ -239,7 +251,7 @@ async function segmentAll(services: Services, ctx: Context, thresholds: CascadeT
       request: { requestId: "", imageIds, cascade },
       submit: (request) => services.segmentation.submit(request),
     });
-    const results = join(ctx.folder, "..", `tile-${tile}`);
+    const results = join(ctx.folder, "..", `ending-at-${endsAt}-tile-${tile}`);
     await receiveFiles(services.segmentation.fetchResult({ segmentationId, imageIds: [] }), inside(results));
     const { images } = await services.segmentation.getResult({ segmentationId });
     for (const [i, { imageId }] of ctx.subjects.entries()) {

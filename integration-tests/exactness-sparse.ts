@@ -3,21 +3,26 @@ import {
   evaluatePatches,
   evaluateSparse,
   type LevelledImage,
+  levelled,
   readSurrounded,
 } from "../services/inference/evaluate-region.ts";
 import { openNetwork } from "../services/inference/loaded-network.ts";
+import type { ImageSource } from "../services/lib/images/image-source.ts";
+import { blockSide } from "../services/lib/method/blocks.ts";
 import type { Rect } from "../services/lib/method/image.ts";
+import { levelSize } from "../services/lib/method/levels.ts";
+import type { MappedImage } from "../services/lib/method/simulation.ts";
 import { readModel } from "../services/lib/network/model-contents.ts";
 import { coverOf, wholeCover } from "../services/lib/network/sparse-plan.ts";
 import { gatheringLayer } from "../services/lib/network/windowed-layers.ts";
-import type { Runtime } from "../services/lib/runtime/runtime.ts";
-import { type Comparison, largestDifference } from "./exactness.ts";
+import { openRuntime, type Runtime } from "../services/lib/runtime/runtime.ts";
+import { type Comparison, cutRegion, largestDifference } from "./exactness.ts";
 
 const TOLERANCE = 1e-6;
 /** Patches are slow: so many pixels are compared, evenly spread over those that are selected. */
 const COMPARED_PX = 256;
 
-export interface SparseSubject {
+interface SparseSubject {
   readonly name: string;
   readonly image: LevelledImage;
   readonly level: number;
@@ -29,8 +34,38 @@ export interface SparseSubject {
   readonly selected: Int32Array;
 }
 
-/** (f) What sparse evaluation gives at selected pixels is what their patches give. */
-export async function checkSparse(runtime: Runtime, subject: SparseSubject): Promise<Comparison> {
+/** (f) On the first block of every level, at the tenth of its pixels that look most like nuclei. Index of models = level - 1. */
+export async function checkSparseAll(
+  models: readonly { readonly onnx: Uint8Array }[],
+  subjects: readonly { readonly name: string; readonly normalised: ImageSource }[],
+  maps: readonly MappedImage[],
+  reductions: readonly number[],
+): Promise<Comparison[]> {
+  const runtime = await openRuntime({ workers: 1, threadsPerWorker: 1, device: "cpu" });
+  const comparisons: Comparison[] = [];
+  try {
+    for (const [s, { name, normalised }] of subjects.entries()) {
+      const image = levelled(normalised, 1);
+      for (const [i, { onnx }] of models.entries()) {
+        const reduction = reductions[i]!;
+        const [width, height] = [levelSize(image.width, reduction), levelSize(image.height, reduction)];
+        const side = blockSide(reductions) / reduction;
+        const rect = { x: 0, y: 0, width: Math.min(side, width), height: Math.min(side, height) };
+        const nucleus = cutRegion(maps[s]!.maps[i]!, width, height, rect).subarray(2 * rect.width * rect.height);
+        const limit = nucleus.toSorted()[Math.floor(0.9 * nucleus.length)] ?? 0;
+        const all = Int32Array.from(nucleus, (_, pixel) => pixel);
+        const selected = all.filter((pixel) => nucleus[pixel]! >= limit);
+        comparisons.push(await checkSparse(runtime, { name, image, level: i + 1, reduction, onnx, rect, selected }));
+      }
+    }
+  } finally {
+    await runtime.close();
+  }
+  return comparisons;
+}
+
+/** What sparse evaluation gives at selected pixels is what their patches give. */
+async function checkSparse(runtime: Runtime, subject: SparseSubject): Promise<Comparison> {
   const { name, image, level, reduction, onnx, rect, selected } = subject;
   const network = openNetwork(readModel(onnx), runtime);
   const surrounded = await readSurrounded(image, reduction, rect);

@@ -21,7 +21,7 @@ const SIZES = [
   [1, 1],
 ] as const;
 
-/** Level 1 has the most pixels; the coarser levels have the default network. */
+/** Levels 1 and 2 have the most pixels; the coarser levels have the default network. */
 const NARROW_NETWORK = parseNetwork({
   ...DEFAULT_NETWORK,
   layers: DEFAULT_NETWORK.layers.map((layer, i) =>
@@ -42,6 +42,8 @@ const CHECKS = [
   "maps by any tile size",
   "cascade by tiles = simulation",
   "cascade's counts = simulation's",
+  "cascade by tiles = simulation, ending at level 2",
+  "cascade's counts = simulation's, ending at level 2",
   "parents stay in their tile",
 ];
 
@@ -57,7 +59,7 @@ test("the services compute exactly what the method says, on images of odd sizes"
     images.push({ name, path });
   }
   const models = [1, 2, 4, 10].map((reduction, i) =>
-    seededModel(i + 1, reduction, 1, i === 0 ? NARROW_NETWORK : DEFAULT_NETWORK),
+    seededModel(i + 1, reduction, 1, i < 2 ? NARROW_NETWORK : DEFAULT_NETWORK),
   );
   const comparisons = await runExactness({ images, models, folder: join(folder, "objects"), lines: 2 });
   for (const check of CHECKS) {

@@ -146,45 +146,64 @@ const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array =
 
 /** What the cascade gave on an image, tile by tile. */
 export interface TiledCascade {
-  /** 0/1, level-1 pixels. */
+  /** 0/1, the image's own pixels. */
   readonly mask: Uint8Array;
   readonly counts: readonly LevelCounts[];
+}
+
+/** How a cascade was run. */
+export interface CascadeRun {
+  readonly reductions: readonly number[];
+  readonly thresholds: CascadeThresholds;
+  /** The level that the image's own pixels are. */
+  readonly endsAt: number;
+  readonly cleaning: Cleaning;
 }
 
 /** (d) The cascade by tiles is the simulation on whole maps, at every pixel and in every count. */
 export function checkCascade(
   name: string,
   image: MappedImage,
-  reductions: readonly number[],
-  thresholds: CascadeThresholds,
-  cleaning: Cleaning,
+  { reductions, thresholds, endsAt, cleaning }: CascadeRun,
   byTiles: readonly TiledCascade[],
 ): Comparison[] {
-  const simulated = simulate(image, reductions, thresholds, 1, cleaning);
+  const simulated = simulate(image, reductions, thresholds, endsAt, cleaning);
   const numbers = (counts: readonly LevelCounts[]): number[] =>
     counts
       .toSorted((a, b) => a.level - b.level)
       .flatMap(({ level, computed, accepted, rejected }) => [level, computed, accepted, rejected]);
   const expected = numbers(simulated.counts);
-  const masks = byTiles.map(({ mask }) => largestDifference(mask, simulated.mask));
+  const masks = byTiles.map(({ mask }) =>
+    largestDifference(enlarge(mask, image, reductions[endsAt - 1]!), simulated.mask),
+  );
   const counts = byTiles.map((cascade) => largestDifference(numbers(cascade.counts), expected));
-  const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+  const ending = endsAt === 1 ? "" : `, ending at level ${endsAt}`;
   return [
     {
-      check: "cascade by tiles = simulation",
+      check: `cascade by tiles = simulation${ending}`,
       image: name,
-      compared: sum(byTiles.map(({ mask }) => mask.length)),
+      compared: byTiles.length * simulated.mask.length,
       largest: Math.max(0, ...masks),
       allowed: 0,
     },
     {
-      check: "cascade's counts = simulation's",
+      check: `cascade's counts = simulation's${ending}`,
       image: name,
       compared: byTiles.length * expected.length,
       largest: Math.max(0, ...counts),
       allowed: 0,
     },
   ];
+}
+
+/** Returns an image's own pixels, each `n` level-1 pixels wide, in level-1 pixels of an image of such a size. */
+function enlarge(mask: Uint8Array, { width, height }: MappedImage, n: number): Uint8Array {
+  const stride = levelSize(width, n);
+  if (mask.length !== stride * levelSize(height, n)) throw new RangeError(`Cannot enlarge ${mask.length} pixels`);
+  const enlarged = new Uint8Array(width * height);
+  for (let i = 0; i < enlarged.length; i++)
+    enlarged[i] = mask[Math.floor(i / width / n) * stride + Math.floor((i % width) / n)]!;
+  return enlarged;
 }
 
 /** (e) Every parent of a tile's pixel lies in that tile, and is the parent that the whole image gives. Counts those that do not. */
@@ -213,13 +232,18 @@ export function checkParents(name: string, width: number, height: number, reduct
 const ACCEPTED = 0.15;
 const REJECTED = 0.35;
 
-/** Returns thresholds by which every level accepts, rejects and passes on some pixels of these images, whatever the network. */
-export function openingThresholds(images: readonly MappedImage[], levels: number): CascadeThresholds {
+/**
+ * Returns thresholds by which every level accepts, rejects and passes on some pixels of these images, whatever the network; those of levels
+ * finer than the one it ends at are none.
+ */
+export function openingThresholds(images: readonly MappedImage[], levels: number, endsAt = 1): CascadeThresholds {
   return Array.from({ length: levels }, (_, i) => {
     const maps = images.map((image) => image.maps[i]!);
     const at = (part: number, mixedShare: number): number =>
       createCentring({ maps, mixedShare })(quantile(maps, mixedShare, part));
-    return i === 0 ? { lower: at(0.5, 0) } : { lower: at(REJECTED, 1), upper: at(1 - ACCEPTED, 0) };
+    if (i + 1 < endsAt) return {};
+    if (i + 1 === endsAt) return endsAt === 1 ? { lower: at(0.5, 0) } : { final: at(0.5, 0.5) };
+    return { lower: at(REJECTED, 1), upper: at(1 - ACCEPTED, 0) };
   });
 }
 

@@ -76,8 +76,12 @@ const openRuns = (runs: Runs, width: number, reach: number): Runs => {
   return unpackRuns(anyWithin(eroded, reach, reach));
 };
 
-/** Fills holes (METHOD.md 5 and 7): every 4-connected background component of at most `maxHolePx` pixels, to the letter: one at the image's border too. */
+/**
+ * Fills holes (METHOD.md 5 and 7): every 4-connected background component of at most `maxHolePx` pixels, to the letter: one at the image's border
+ * too. An image without nuclei is no hole, however small.
+ */
 const fillRunHoles = (runs: Runs, width: number, maxHolePx: number): Runs => {
+  if (runs.starts.length === 0) return runs;
   const background = componentsOf(complement(runs, width), width, 4);
   const { areas, owners } = background;
   return complement(

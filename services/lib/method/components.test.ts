@@ -102,11 +102,23 @@ test("fills every background component of at most so many pixels, to the letter 
   fc.assert(
     fc.property(masks, fc.integer({ min: 0, max: 12 }), ({ mask, width, height }, maxHolePx) => {
       const background = floodFill(mask, width, height, 4, 0);
-      const expected = mask.map((value, i) => (value === 1 || areaOf(background, background[i]!) <= maxHolePx ? 1 : 0));
+      const isHole = (i: number): boolean => mask.includes(1) && areaOf(background, background[i]!) <= maxHolePx;
+      const expected = mask.map((value, i) => (value === 1 || isHole(i) ? 1 : 0));
       assert.deepEqual(fillHoles(mask, width, height, maxHolePx), expected);
     }),
     { numRuns: 300 },
   );
+});
+
+test("where nothing is a nucleus there is no hole, however small the image", () => {
+  for (const [width, height] of [
+    [1, 1],
+    [10, 15],
+    [40, 40],
+  ] as const) {
+    const none = new Uint8Array(width * height);
+    assert.deepEqual(fillHoles(none, width, height, 150), none, `${width}x${height}`);
+  }
 });
 
 test("fills 150 pixels and leaves 151", () => {

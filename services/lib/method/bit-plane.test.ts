@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { complement, countInRect, countSet, difference, packPlane, selectSet, unpackPlane } from "./bit-plane.ts";
+import { unpackPlane } from "./bit-plane.fixture.ts";
+import { complement, countInRect, countSet, difference, packPlane, selectSet } from "./bit-plane.ts";
 import { anyInBlocks } from "./neighbourhood.ts";
 import { createRandom } from "./random.ts";
 import { reduceMask } from "./reduced-mask.fixture.ts";

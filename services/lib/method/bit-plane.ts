@@ -46,15 +46,6 @@ export const packPlane = (values: LabelPlane, width: number, height: number): Bi
   return plane;
 };
 
-/** Returns the plane as one byte per pixel, 0 or 1, row-major. */
-export const unpackPlane = ({ width, height, stride, words }: BitPlane): Uint8Array => {
-  const bytes = new Uint8Array(width * height);
-  for (let y = 0, i = 0; y < height; y++) {
-    for (let x = 0; x < width; x++, i++) bytes[i] = (words[y * stride + (x >>> 5)]! >>> (x & 31)) & 1;
-  }
-  return bytes;
-};
-
 /** Returns the pixels that are not set. */
 export const complement = ({ width, height, stride, words }: BitPlane): BitPlane => {
   const inverted = new Uint32Array(words.length);

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { packPlane, unpackPlane } from "./bit-plane.ts";
+import { unpackPlane } from "./bit-plane.fixture.ts";
+import { packPlane } from "./bit-plane.ts";
 import { type Cleaning, cleanRuns, dropSmall, fillEnclosed } from "./cleaning.ts";
 import { type Connectivity, findComponents, findRuns, labelComponents, planeOf } from "./components.ts";
 import { anyWithin } from "./neighbourhood.ts";

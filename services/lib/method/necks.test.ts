@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { packPlane, unpackPlane } from "./bit-plane.ts";
+import { unpackPlane } from "./bit-plane.fixture.ts";
+import { packPlane } from "./bit-plane.ts";
 import { componentsOf, findComponents, findRuns, planeOf } from "./components.ts";
 import { cutNecks } from "./necks.ts";
 import { anyWithinOctagon } from "./neighbourhood.ts";

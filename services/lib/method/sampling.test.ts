@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { packPlane, unpackPlane } from "./bit-plane.ts";
+import { unpackPlane } from "./bit-plane.fixture.ts";
+import { packPlane } from "./bit-plane.ts";
 import { classifyPixels, darkPixels, touchingPixels } from "./classes.ts";
 import type { Annotation, RgbImage } from "./image.ts";
 import { createRandom } from "./random.ts";

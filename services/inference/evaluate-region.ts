@@ -40,6 +40,14 @@ export const levelled = (source: ImageSource, scale: number): LevelledImage => (
   height: levelOnePx(source.height, scale),
 });
 
+/** Returns a rectangle of a level with all that surrounds it: beyond the image it is mirrored. */
+export const surroundedRect = ({ x, y, width, height }: Rect): Rect => ({
+  x: x - CLASSIFIED_PX,
+  y: y - CLASSIFIED_PX,
+  width: width + SURROUNDING_PX,
+  height: height + SURROUNDING_PX,
+});
+
 /** Returns the pixels a rectangle of a level is computed from: planar RGB [3, h + 31, w + 31]. */
 export async function readSurrounded(
   image: LevelledImage,
@@ -47,13 +55,7 @@ export async function readSurrounded(
   rect: Rect,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { source, scale, width, height } = image;
-  const region = {
-    x: rect.x - CLASSIFIED_PX,
-    y: rect.y - CLASSIFIED_PX,
-    width: rect.width + SURROUNDING_PX,
-    height: rect.height + SURROUNDING_PX,
-  };
-  const wanted = { region, reduction, width, height };
+  const wanted = { region: surroundedRect(rect), reduction, width, height };
   if (scale === 1) return mirroredLevelRegion(await source.readRegion(neededSource(wanted)), wanted);
   const scaled = { ...wanted, scale, imageWidth: source.width, imageHeight: source.height };
   return mirroredScaledRegion(await source.readRegion(neededPixels(scaled)), scaled);

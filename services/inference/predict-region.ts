@@ -1,14 +1,23 @@
 /** @file PredictRegion: a small region of one level at once. */
 import type { CallContext } from "nice-grpc";
 import { invalid } from "../lib/errors.ts";
+import type { Rect } from "../lib/method/image.ts";
 import { levelSize } from "../lib/method/levels.ts";
+import { neededSource } from "../lib/method/mirror.ts";
 import {
   type PredictRegionRequest,
   type PredictRegionResponse,
   RegionPath,
 } from "../lib/proto/radhical/v1/inference.ts";
 import type { ImageStore } from "../lib/service/image-store.ts";
-import { evaluateDense, evaluatePatches, levelled, readSurrounded } from "./evaluate-region.ts";
+import {
+  evaluateDense,
+  evaluatePatches,
+  type LevelledImage,
+  levelled,
+  readSurrounded,
+  surroundedRect,
+} from "./evaluate-region.ts";
 import type { Networks } from "./networks.ts";
 import { giveBack } from "./scratch.ts";
 
@@ -16,13 +25,19 @@ import { giveBack } from "./scratch.ts";
 const MAX_REDUCTION = 2_000;
 /** 12 bytes a pixel stay within a message. */
 const MAX_PIXELS = 1_000_000;
-/** Of the image, which coarse levels see much of: what is read at once, 3 bytes each. */
+/** Of the image, 3 bytes each: what is read at once. One pixel of a level sees 32 x 32 of the level, which at reduction 1,000 are 32,000 x 32,000 of the image. */
 const MAX_SOURCE_PIXELS = 100_000_000;
 
 export interface PredictContext {
   readonly images: ImageStore;
   readonly networks: Networks;
 }
+
+/** Returns how many pixels of the image are read for a rectangle of a level. */
+const sourcePixels = ({ width, height }: LevelledImage, reduction: number, rect: Rect): number => {
+  const source = neededSource({ region: surroundedRect(rect), reduction, width, height });
+  return source.width * source.height;
+};
 
 /** Returns the handler of PredictRegion. */
 export const predictRegion =
@@ -39,14 +54,14 @@ export const predictRegion =
     const levelHeight = levelSize(image.height, reduction);
     const isInside =
       x >= 0 && y >= 0 && width > 0 && height > 0 && x + width <= levelWidth && y + height <= levelHeight;
-    if (!isInside || width * height > MAX_PIXELS || width * height * reduction ** 2 > MAX_SOURCE_PIXELS) {
+    const rect = { x, y, width, height };
+    if (!isInside || width * height > MAX_PIXELS || sourcePixels(image, reduction, rect) > MAX_SOURCE_PIXELS) {
       const asked = `${width}x${height} pixels at (${x}, ${y})`;
       throw invalid(
         "REGION_INVALID",
-        `Cannot predict ${asked}: the level has ${levelWidth}x${levelHeight}, and ${MAX_PIXELS} at a time are possible, of ${MAX_SOURCE_PIXELS} pixels of the image`,
+        `Cannot predict ${asked}: the level has ${levelWidth}x${levelHeight}, and possible are ${MAX_PIXELS} at a time that see, with what surrounds them, at most ${MAX_SOURCE_PIXELS} pixels of the image`,
       );
     }
-    const rect = { x, y, width, height };
     // A caller that has left wants nothing any more; patch by patch a region takes minutes.
     const progress = async (): Promise<void> => signal.throwIfAborted();
     return ctx.networks.use(level.modelId, async (network) => {

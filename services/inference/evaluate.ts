@@ -21,12 +21,16 @@ export interface EvaluateContext {
   readonly images: Pick<ImageStore, "describe">;
 }
 
+/** An image that is named twice would count twice in the score that thresholds are chosen by. */
+const unique = (imageIds: readonly string[]): string[] => [...new Set(imageIds)];
+
 /** Returns the definition of evaluate jobs. */
 export const evaluateJobs = (ctx: EvaluateContext): JobDefinition<EvaluateRequest> => ({
   kind: "evaluate",
   unit: "tiles",
   codec: EvaluateRequest,
-  plan: async ({ imageIds, levels: given, tile: wanted }) => {
+  plan: async ({ imageIds: named, levels: given, tile: wanted }) => {
+    const imageIds = unique(named);
     if (imageIds.length === 0) throw invalid("IMAGES_MISSING", "Cannot evaluate no image; name at least one");
     const levels = checkLevels(given);
     const reductions = levels.map(({ reduction }) => reduction);
@@ -52,13 +56,13 @@ export const evaluateJobs = (ctx: EvaluateContext): JobDefinition<EvaluateReques
       },
     };
   },
-  finish: async ({ imageIds, levels: given, tile }, id) => {
+  finish: async ({ imageIds: named, levels: given, tile }, id) => {
     const levels = checkLevels(given);
     const side = tileSide(
       tile,
       levels.map(({ reduction }) => reduction),
     );
-    await createDocument(ctx.objects, EVALUATION, id, { imageIds, levels, tile: side });
+    await createDocument(ctx.objects, EVALUATION, id, { imageIds: unique(named), levels, tile: side });
     return undefined;
   },
 });

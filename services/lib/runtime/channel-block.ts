@@ -1,4 +1,5 @@
 /** @file How many channels ONNX Runtime's blocked CPU operators keep side by side: a property of the CPU, found out by asking it. */
+import { DomainError } from "../errors.ts";
 import { ModelProto, TensorProto_DataType } from "../proto/third_party/onnx/onnx.ts";
 import { float32Data, type Tensor } from "./tensor.ts";
 import type { WorkerClient } from "./worker-client.ts";
@@ -45,7 +46,8 @@ export async function findChannelBlock(worker: WorkerClient): Promise<number> {
   const x: Tensor = { type: "float32", dims: DIMS, data };
   try {
     await worker.request({ kind: "create", session: SESSION, model: reorderModel() });
-  } catch {
+  } catch (error) {
+    if (error instanceof DomainError) throw error; // the worker's death says nothing of the CPU
     return 0; // a CPU, or a build, without them refuses the model
   }
   const { outputs } = await worker.request({ kind: "run", session: SESSION, feeds: { x }, outputs: ["y"] });

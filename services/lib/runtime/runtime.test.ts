@@ -198,6 +198,57 @@ test("names the compute class by provider, variant, instruction set and version"
   assert.match((await open(t, { device: "auto" })).computeClass, /^cpu\/(A|C8|C16)\/[a-z0-9_]+\/ort-\d+\.\d+\.\d+$/);
 });
 
+/** A worker that is ready and then does what a request of a kind asks for; it knows no blocked operators. */
+const script = (onRequest: Readonly<Record<string, string>>, onStop = "process.exit(0)") =>
+  new URL(
+    `data:text/javascript,${encodeURIComponent(`
+      import { parentPort } from "node:worker_threads";
+      const say = (message) => parentPort.postMessage(message);
+      parentPort.on("message", ({ kind, id, request }) => {
+        if (kind === "stop") { ${onStop} }
+        else if (request.kind === "create") { ${onRequest.create ?? ""} }
+        else { ${onRequest.run ?? ""} }
+      });
+      say({ kind: "ready", version: "0" });`)}`,
+  );
+const CPU = { workers: 2, threadsPerWorker: 1, device: "cpu" } as const;
+
+test("has failed when its last worker has died, and not before, nor when it is closed", async () => {
+  const dies = script({ create: 'request.session === 0 ? say({ kind: "failed", id }) : process.exit(3)' });
+  const runtime = await openRuntime(CPU, dies);
+  const failures: Error[] = [];
+  void runtime.failed.then((error) => failures.push(error));
+  const died = failsAs("unavailable", "RUNTIME_WORKER_DIED");
+  await assert.rejects(runtime.session(Uint8Array.of(1)), died);
+  assert.equal(failures.length, 0, "one of two still computes");
+  await assert.rejects(runtime.session(Uint8Array.of(1)), died);
+  await runtime.close();
+  assert.deepEqual(
+    failures.map(({ message }) => message),
+    ["Cannot compute: the worker ended"],
+  );
+  const closed = await openRuntime(CPU, dies);
+  void closed.failed.then((error) => failures.push(error));
+  await closed.close();
+  assert.equal(failures.length, 1);
+});
+
+test("stops its workers where it cannot be opened", async (t) => {
+  t.after(() => {
+    delete process.env.RUNTIME_TEST_STOPPED;
+  });
+  const createdAndDies = {
+    create: 'say({ kind: "done", id, outputs: {}, lent: [], seconds: 0 })',
+    run: "process.exit(3)",
+  };
+  for (const dies of [createdAndDies, { create: "process.exit(3)" }]) {
+    delete process.env.RUNTIME_TEST_STOPPED;
+    const opening = openRuntime(CPU, script(dies, 'process.env.RUNTIME_TEST_STOPPED = "yes"; process.exit(0)'));
+    await assert.rejects(opening, failsAs("unavailable", "RUNTIME_WORKER_DIED"));
+    assert.equal(process.env.RUNTIME_TEST_STOPPED, "yes");
+  }
+});
+
 test("refuses to open with no worker or a fraction of a thread", async () => {
   const refused = failsAs("invalidArgument", "RUNTIME_OPTIONS_INVALID");
   await assert.rejects(openRuntime({ workers: 0, threadsPerWorker: 1, device: "cpu" }), refused);

@@ -22,6 +22,8 @@ export interface Runtime {
   readonly provider: Provider;
   /** Channels in a block of the CPU's blocked operators; 0 where there are none. Training graphs are written for it. */
   readonly channelBlock: number;
+  /** Resolves when no worker is left although nobody closed the runtime: it can compute no longer. */
+  readonly failed: Promise<Error>;
   /**
    * Returns a session of an ONNX model. A pinned one lives on one worker (for state that is worth keeping in one
    * thread's caches); another is made on each worker when first needed there, and runs go to the least busy worker.
@@ -39,7 +41,7 @@ const WORKER_SCRIPT = new URL("./runtime-worker.js", import.meta.url);
  * Returns a runtime whose workers have all loaded ONNX Runtime. Throws unavailable RUNTIME_WORKER_DIED if one cannot,
  * failedPrecondition DEVICE_UNAVAILABLE if the device is named and does not work.
  */
-export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
+export async function openRuntime(options: RuntimeOptions, workerScript: URL = WORKER_SCRIPT): Promise<Runtime> {
   for (const count of [options.workers, options.threadsPerWorker]) {
     if (!Number.isInteger(count) || count < 1) {
       throw invalid(
@@ -49,11 +51,11 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
     }
   }
   await takeDenormalsForZero();
-  const provider = await chooseProvider(options.device, WORKER_SCRIPT);
+  const provider = await chooseProvider(options.device, workerScript);
   // a GPU runs one graph at a time: more workers would only take more of its memory
   const count = provider === "cpu" ? options.workers : 1;
   const settings = { threads: options.threadsPerWorker, provider };
-  const starting = Array.from({ length: count }, () => startWorker(settings, WORKER_SCRIPT));
+  const starting = Array.from({ length: count }, () => startWorker(settings, workerScript));
   const started = await Promise.allSettled(starting);
   const workers = started.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
   const failure = started.find((result) => result.status === "rejected");
@@ -64,8 +66,17 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
     throw failure?.reason;
   }
 
-  const channelBlock = provider === "cpu" ? await findChannelBlock(first) : 0;
+  const findBlock = async (): Promise<number> => (provider === "cpu" ? findChannelBlock(first) : 0);
+  const channelBlock = await findBlock().catch(async (error: unknown) => {
+    await stopAll();
+    throw error;
+  });
   let closing: Promise<unknown> | undefined;
+  const failed = new Promise<Error>((resolve) => {
+    void Promise.all(workers.map(({ died }) => died)).then(([death]) => {
+      if (death !== undefined && closing === undefined) resolve(death);
+    });
+  });
   let lastSession = 0;
   const checkOpen = () => {
     if (closing === undefined) return;
@@ -75,6 +86,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
     computeClass: computeClass(provider, channelBlock, first.version),
     provider,
     channelBlock,
+    failed,
     async session(model, { pinned = false } = {}) {
       checkOpen();
       lastSession += 1;

@@ -11,6 +11,7 @@ function idleWorker() {
     version: "0",
     pending: 0,
     isAlive: true,
+    died: new Promise(() => undefined),
     request: async (request) => {
       if (request.kind === "create") made.push(request.session);
       return { outputs: {}, lent: [], seconds: 0 };

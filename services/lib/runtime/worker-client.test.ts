@@ -20,6 +20,7 @@ test("rejects everything pending when the worker dies, and everything asked afte
     for (const request of pending) await assert.rejects(request, died);
     assert.equal(worker.isAlive, false);
     assert.equal(worker.pending, 0);
+    assert.equal((await worker.died).reason, "RUNTIME_WORKER_DIED");
     await assert.rejects(worker.request({ kind: "release", session: 1 }), died);
     await worker.stop();
   }

@@ -10,6 +10,8 @@ export interface WorkerClient {
   /** Requests without a reply so far. */
   readonly pending: number;
   readonly isAlive: boolean;
+  /** Resolves to RUNTIME_WORKER_DIED when the worker has ended, by itself or stopped. */
+  readonly died: Promise<DomainError>;
   /** Throws the worker's message as an Error, or RUNTIME_WORKER_DIED. */
   request(request: Request, transfers?: readonly ArrayBuffer[]): Promise<Reply>;
   /** Ends the worker after everything requested before; resolves when the thread is gone. Repeatable. */
@@ -29,6 +31,10 @@ export async function startWorker(settings: WorkerSettings, script: URL): Promis
   let death: DomainError | undefined;
   let lastId = 0;
 
+  let tellDeath: (death: DomainError) => void = () => undefined;
+  const died = new Promise<DomainError>((resolve) => {
+    tellDeath = resolve;
+  });
   const die = (cause?: unknown) => {
     const why = cause instanceof Error ? `: ${cause.message}` : "";
     death ??= new DomainError("unavailable", "RUNTIME_WORKER_DIED", `Cannot compute: the worker ended${why}`, {
@@ -36,6 +42,7 @@ export async function startWorker(settings: WorkerSettings, script: URL): Promis
     });
     for (const { reject } of waiting.values()) reject(death);
     waiting.clear();
+    tellDeath(death);
   };
   const exited = new Promise<void>((resolve) => {
     worker.on("exit", () => {
@@ -69,6 +76,7 @@ export async function startWorker(settings: WorkerSettings, script: URL): Promis
     get isAlive() {
       return death === undefined;
     },
+    died,
     request: (request, transfers) =>
       new Promise((resolve, reject) => {
         if (death !== undefined) return reject(death);

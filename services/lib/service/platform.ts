@@ -8,7 +8,7 @@ import { observeBacklog } from "../queue/events.ts";
 import { openInProcessQueue } from "../queue/in-process-queue.ts";
 import { openKafkaQueue } from "../queue/kafka-queue.ts";
 import type { Queue } from "../queue/queue.ts";
-import { openRuntime, type Runtime } from "../runtime/runtime.ts";
+import { openRuntime, type Runtime, type RuntimeOptions } from "../runtime/runtime.ts";
 import type { ServiceConfig } from "./config.ts";
 import { createImageStore, type ImageStore } from "./image-store.ts";
 import type { Part } from "./lifecycle.ts";
@@ -20,6 +20,13 @@ export interface Platform extends Part {
   readonly queue: Queue;
   readonly images: ImageStore;
   readonly log: Logger;
+  /**
+   * Resolves when the runtime has lost its last worker: the process must end, or it would take unit after unit and fail them all. Another process
+   * rather than another runtime in this one: what killed every worker (memory, a GPU's context) often outlives them here, a supervisor starts
+   * with a clean slate and waits longer each time, and nothing here holds sessions of a runtime that is no more. Units in hand are
+   * retried for half a minute, longer than it takes to stop: they go to whoever comes next, not to the dead letters.
+   */
+  readonly failed: Promise<Error>;
   /** Whether unfinished jobs go on when services start. */
   readonly resumesJobs: boolean;
   /** Units of work at a time for work that keeps a core busy. */
@@ -42,7 +49,12 @@ const openQueue = (config: ServiceConfig, log: Logger): Promise<Queue> => {
 };
 
 /** Opens the platform. */
-export async function openPlatform(config: ServiceConfig, log: Logger, resumesJobs = true): Promise<Platform> {
+export async function openPlatform(
+  config: ServiceConfig,
+  log: Logger,
+  resumesJobs = true,
+  open: (options: RuntimeOptions) => Promise<Runtime> = openRuntime,
+): Promise<Platform> {
   const objects = await openObjects(config);
   const queue = await openQueue(config, log).catch(async (error: unknown) => {
     await objects.close();
@@ -51,8 +63,13 @@ export async function openPlatform(config: ServiceConfig, log: Logger, resumesJo
   const unobserve = observeBacklog(queue);
   const workers = config.runtime.workers ?? availableParallelism();
   let runtime: Promise<Runtime> | undefined;
+  let fail: (error: Error) => void = () => undefined;
+  const failed = new Promise<Error>((resolve) => {
+    fail = resolve;
+  });
   return {
     name: "platform",
+    failed,
     config,
     resumesJobs,
     objects,
@@ -62,11 +79,13 @@ export async function openPlatform(config: ServiceConfig, log: Logger, resumesJo
     workers,
     runtime: () => {
       if (!runtime) {
-        runtime = openRuntime({ workers, threadsPerWorker: 1, device: config.runtime.device });
-        // The next call tries again.
-        runtime.catch(() => {
-          runtime = undefined;
-        });
+        runtime = open({ workers, threadsPerWorker: 1, device: config.runtime.device });
+        runtime.then(
+          (opened) => opened.failed.then(fail),
+          () => {
+            runtime = undefined; // the next call tries again
+          },
+        );
       }
       return runtime;
     },

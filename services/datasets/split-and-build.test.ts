@@ -25,8 +25,11 @@ const PER_PATIENT = 3;
 const cohortId = contentId("cohort");
 const patchSetId = contentId("patches");
 
+/** Annotated pixels of an image that are no touching ones, where they are fewer than centres were wanted. */
+type FoundPixels = (patient: number) => number | undefined;
+
 /** Stores what extraction leaves of 18 images at two levels; a patch's pixels are all its number within the image. */
-async function storePatches(objects: ObjectStore): Promise<Map<string, number>> {
+async function storePatches(objects: ObjectStore, found: FoundPixels): Promise<Map<string, number>> {
   const patientOf = new Map<string, number>();
   const members = Array.from({ length: PATIENTS * PER_PATIENT }, (_, i) => {
     const imageId = contentId("image", i);
@@ -52,18 +55,33 @@ async function storePatches(objects: ObjectStore): Promise<Map<string, number>> 
     await objects.put(recordKey, encode(ExtractRecord, { levels, shortfalls: [] }));
     records.push({ imageId, recordKey });
   }
+  const shortfalls = members.flatMap(({ imageId, patient }) => {
+    const short = { imageId, kind: "positive", wanted: 500n };
+    const pixels = found(patient);
+    return pixels === undefined ? [] : [{ ...short, level: 1, found: BigInt(pixels) }];
+  });
+  // Of coarser levels and other kinds nothing follows.
+  const others = members.flatMap(({ imageId }) => [
+    { imageId, level: 1, kind: "edge", wanted: 500n, found: 0n },
+    { imageId, level: 2, kind: "nucleus", wanted: 500n, found: 0n },
+  ]);
   await createDocument(
     objects,
     PATCH_SET,
     patchSetId,
-    PatchSet.fromPartial({ cohortId, sampling: { reductions: [1, 2] }, members: records }),
+    PatchSet.fromPartial({
+      cohortId,
+      sampling: { reductions: [1, 2] },
+      members: records,
+      statistics: { shortfalls: [...others, ...shortfalls] },
+    }),
   );
   return patientOf;
 }
 
-async function startSplit(t: TestContext, seed = 1n) {
+async function startSplit(t: TestContext, seed = 1n, found: FoundPixels = () => undefined) {
   const objects = await temporaryStore(t);
-  const patientOf = await storePatches(objects);
+  const patientOf = await storePatches(objects, found);
   const request = SplitRequest.fromPartial({ requestId: "split", patchSetId, folds: 3, seed });
   const { id } = await runInline(objects, splitJobs({ objects }), listWorker({ objects }), request);
   const split = await readDocument(objects, SPLIT, id);
@@ -97,6 +115,22 @@ test("a split is a function of its seed", async (t) => {
   const [one, same, other] = [await startSplit(t, 1n), await startSplit(t, 1n), await startSplit(t, 2n)];
   assert.deepEqual([same.splitId, same.split], [one.splitId, one.split]);
   assert.notDeepEqual(other.split.folds, one.split.folds);
+});
+
+test("patients whose images have no nucleus that is graded never validate, and a cohort of such is refused", async (t) => {
+  const found = (patient: number) => (patient < 1 ? 9 : 10);
+  for (const seed of [1n, 2n, 3n]) {
+    const { split, patientOf } = await startSplit(t, seed, found);
+    const validating = split.folds.flatMap(({ validation }) => validation.map((image) => patientOf.get(image)));
+    assert.ok(
+      validating.every((patient) => patient !== undefined && patient >= 1),
+      validating.join(),
+    );
+  }
+  await assert.rejects(
+    startSplit(t, 1n, () => 0),
+    { kind: "invalidArgument", reason: "NO_NUCLEI", message: /none of the 18 images.*check that its mask/ },
+  );
 });
 
 test("records are in list order; the train database is shuffled, the test database is not; both hold all", async (t) => {

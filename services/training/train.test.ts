@@ -61,3 +61,26 @@ test("levels above 1 have a network of their own where one is given, and level 1
   assert.deepEqual(networkOf({ network: alike[1]?.settings?.network ?? "" }), DEFAULT_NETWORK);
   await assert.rejects(tasks("{}"), { reason: "NETWORK_INVALID" });
 });
+
+test("a training without a nucleus among its patches is refused before any step", async (t) => {
+  const objects = await temporaryStore(t);
+  const databaseSetId = contentId("databases without nuclei");
+  const byLabel = { 1: [300n, 0n], 2: [300n, 0n, 0n] };
+  const records = ([1, 2] as const).map((level) => ({
+    train: { database: { fold: 3, level, patches: 300n, byLabel: byLabel[level] } },
+  }));
+  const set = DatabaseSet.fromPartial({ records, reductions: [1, 2], mpp: 0.25 });
+  await createDocument(objects, DATABASE_SET, databaseSetId, set);
+  const settings = TrainingSettings.fromPartial({
+    iterations: 1,
+    batchSize: 1,
+    learningRate: 0.1,
+    optimizer: Optimizer.OPTIMIZER_ADAM,
+    rateSchedule: RateSchedule.RATE_SCHEDULE_CONSTANT,
+  });
+  await assert.rejects(trainJobs({ objects }).plan(TrainRequest.fromPartial({ databaseSetId, settings })), {
+    kind: "invalidArgument",
+    reason: "NO_NUCLEI",
+    message: /fold 3 level 1: none of the 300 patches .* check the masks of the cohort/,
+  });
+});

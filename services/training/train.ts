@@ -92,11 +92,17 @@ export const trainJobs = (ctx: TrainContext): JobDefinition<TrainRequest> => ({
     };
     const { records, reductions, mpp, splitId } = await readDocument(ctx.objects, DATABASE_SET, databaseSetId);
     const units = records.map((data) => {
-      const { fold = 0, level = 0, patches = 0n } = data.train?.database ?? {};
+      const { fold = 0, level = 0, patches = 0n, byLabel = [] } = data.train?.database ?? {};
       if (patches === 0n)
         throw invalid(
           "DATABASE_EMPTY",
           `Cannot train fold ${fold} level ${level}: its training database holds no patches`,
+        );
+      // Coarser levels may do without their rarest class; level 1 without nuclei learns nothing, and tuning would say so after all networks are trained.
+      if (level === 1 && byLabel.length > 0 && byLabel.slice(1).every((count) => count === 0n))
+        throw invalid(
+          "NO_NUCLEI",
+          `Cannot train fold ${fold} level ${level}: none of the ${patches} patches of its training database is of a nucleus; check the masks of the cohort, and that positive centres were asked for`,
         );
       const settings = level > 1 ? coarse : own;
       const task = { data, settings, fold, level, reduction: reductions[level - 1] ?? 1, mpp, splitId };

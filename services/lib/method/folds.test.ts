@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { DomainError } from "../errors.ts";
-import { checkFolds, checkValidationOnly, type PatientImage, splitFolds } from "./folds.ts";
+import { checkFolds, checkValidationOnly, type Fold, type PatientImage, splitFolds } from "./folds.ts";
 import { createRandom } from "./random.ts";
 
 /** One cohort with as many images per patient as given; ids in random order. */
@@ -79,6 +79,89 @@ test("sets aside the fewest patients that have images enough, and of those the f
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 const subsets = (values: readonly number[]): number[][] =>
   Array.from({ length: 2 ** values.length }, (_, mask) => values.filter((_value, i) => (mask >> i) & 1));
+
+test("images without nuclei count for nothing in validation, and training keeps a patient who has some", () => {
+  const patient = fc.record({ withNuclei: fc.nat(4), without: fc.nat(4) }).filter((n) => n.withNuclei + n.without > 0);
+  fc.assert(
+    fc.property(fc.array(patient, { minLength: 4, maxLength: 9 }), fc.integer(), (patients, seed) => {
+      const images = cohort(...patients.map(({ withNuclei, without }) => withNuclei + without));
+      const bare = bareImages(images, (number) => patients[number]!.without);
+      fc.pre(images.length - bare.size > 0);
+      let folds: Fold[];
+      try {
+        folds = splitFolds(images, 2, seed, bare);
+      } catch (error) {
+        assert.ok(error instanceof DomainError && /^(NO_NUCLEI|TOO_FEW_PATIENTS)$/.test(error.reason));
+        return;
+      }
+      checkFolds(images, folds);
+      for (const { train, validation } of folds) {
+        const numbersIn = (list: readonly string[]) => [...patientsIn(images, list)];
+        const aside = numbersIn(validation);
+        const sets = subsets([...aside, ...numbersIn(train)]);
+        const sizeOf = (set: readonly number[]) => sum(set.map((n) => patients[n]!.withNuclei + patients[n]!.without));
+        const enough = sets.filter((set) => sum(set.map((n) => patients[n]!.withNuclei)) >= 5);
+        const fewest = Math.min(...enough.map((set) => set.length));
+        const least = Math.min(...enough.filter((set) => set.length === fewest).map(sizeOf));
+        assert.ok(validation.filter((image) => !bare.has(image)).length >= 5);
+        assert.deepEqual([aside.length, validation.length], [fewest, least]);
+        assert.ok(train.some((image) => !bare.has(image)));
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
+/** The first images of each patient, as many as told. */
+const bareImages = (images: readonly PatientImage[], count: (patient: number) => number): Set<string> =>
+  new Set(
+    [...new Set(images.map(({ patient }) => patient))].flatMap((patient) =>
+      images
+        .filter((image) => image.patient === patient)
+        .slice(0, count(patient))
+        .map(({ imageId }) => imageId),
+    ),
+  );
+
+test("a patient whose images have no nuclei never validates, whatever the seed", () => {
+  const images = cohort(5, 6, 6, 6, 6);
+  const bare = bareImages(images, (patient) => (patient === 0 ? 5 : 0));
+  for (let seed = 0; seed < 30; seed++) {
+    for (const { validation } of splitFolds(images, 2, seed, bare)) {
+      assert.ok(!patientsIn(images, validation).has(0));
+    }
+  }
+});
+
+test("with 20 test patients who have nuclei, the first 10 images of the test list that have some validate", () => {
+  const images = cohort(...new Array(50).fill(3));
+  const bare = bareImages(images, (patient) => (patient < 6 ? 3 : 1));
+  for (const { test: tested, validation, reported } of splitFolds(images, 2, 1, bare)) {
+    const first = tested.filter((image) => !bare.has(image)).slice(0, 10);
+    assert.deepEqual(patientsIn(images, validation), patientsIn(images, first));
+    assert.equal(reported.length, tested.length - validation.length);
+  }
+  const fewer = bareImages(images, (patient) => (patient < 15 ? 3 : 1));
+  for (const { train, validation } of splitFolds(images, 2, 1, fewer)) {
+    assert.equal(patientsIn(images, train).size + patientsIn(images, validation).size, 25, "set aside from training");
+  }
+});
+
+test("refuses where nuclei are nowhere, or too few to validate and to learn from, naming what to look at", () => {
+  const images = cohort(6, 6, 6, 6);
+  const all = bareImages(images, () => 6);
+  const cure = "check that its mask is the right one";
+  assert.throws(() => splitFolds(images, 2, 1, all), refusal("NO_NUCLEI", "none of the 24 images", cure));
+  const one = bareImages(images, (patient) => (patient === 0 ? 0 : 6));
+  assert.throws(
+    () => splitFolds(images, 2, 1, one),
+    refusal("NO_NUCLEI", "of its 2 training patients", "in 6 of 12 images", "of patient ", cure),
+  );
+  const many = cohort(...new Array(60).fill(1));
+  const tested = new Set(splitFolds(many, 2, 1)[0]!.test);
+  const untested = new Set(many.map(({ imageId }) => imageId).filter((image) => !tested.has(image)));
+  assert.throws(() => splitFolds(many, 2, 1, untested), refusal("NO_NUCLEI", "fold 1's 30 training images", cure));
+});
 
 test("equal choices are made by the seed", () => {
   const images = cohort(...new Array(12).fill(6));

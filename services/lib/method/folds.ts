@@ -1,5 +1,6 @@
 /** @file METHOD.md 2: K folds by patient, the validation images of each, and the checks that nothing leaks. */
 import { DomainError, invalid } from "../errors.ts";
+import { MIN_NUCLEUS_PX } from "./nuclei.ts";
 import { createRandom, type Random } from "./random.ts";
 
 /** An image and the patient it belongs to, a number within the cohort. */
@@ -31,15 +32,25 @@ const MIN_VALIDATION_IMAGES = 5;
 interface Patient {
   readonly patient: number;
   readonly images: readonly string[];
+  /** How many of them have annotated nuclei: thresholds are chosen by those alone. */
+  readonly withNuclei: number;
 }
+
+const hasNuclei = ({ withNuclei }: Patient): boolean => withNuclei > 0;
 
 /**
  * Returns `count` folds: every patient is in the test list of exactly one, the lists balanced by number of images, and validation takes as
- * few patients from the training side as it can; all a function of the images and the seed. Throws DomainError TOO_FEW_PATIENTS where the
- * patients cannot fill the folds and their validation sets, SAME_IMAGE_TWO_PATIENTS and IMAGE_TWICE where an image id repeats.
+ * few patients from the training side as it can; all a function of the images and the seed. Images in `bare` have no annotated nuclei: they
+ * are dealt as any, but validation needs its images without them. Throws DomainError TOO_FEW_PATIENTS where the patients cannot fill the folds
+ * and their validation sets, NO_NUCLEI where they could if `bare` were empty, SAME_IMAGE_TWO_PATIENTS and IMAGE_TWICE where an image id repeats.
  */
-export const splitFolds = (images: readonly PatientImage[], count: number, seed: number | string): Fold[] => {
-  const patients = groupByPatient(images);
+export const splitFolds = (
+  images: readonly PatientImage[],
+  count: number,
+  seed: number | string,
+  bare: ReadonlySet<string> = new Set(),
+): Fold[] => {
+  const patients = groupByPatient(images, bare);
   if (!Number.isSafeInteger(count) || count < 2) {
     throw invalid(
       "TOO_FEW_PATIENTS",
@@ -52,16 +63,41 @@ export const splitFolds = (images: readonly PatientImage[], count: number, seed:
       `Cannot split ${patients.length} patients into ${count} folds: every fold tests on at least one patient; ask for at most ${patients.length} folds`,
     );
   }
+  if (!patients.some(hasNuclei))
+    throw noNuclei(`none of the ${images.length} images has an annotated nucleus`, patients, bare);
   return dealPatients(patients, count, createRandom("folds", seed)).map((testPatients, i) => {
     const others = patients.filter((patient) => !testPatients.includes(patient));
-    return makeFold(i + 1, testPatients, others, createRandom("validation", seed, i + 1));
+    return makeFold(i + 1, testPatients, others, bare, createRandom("validation", seed, i + 1));
   });
 };
 
-const makeFold = (fold: number, testPatients: Patient[], others: Patient[], random: Random): Fold => {
+/** Said before anything is trained: without nuclei there is nothing to choose thresholds by. */
+const noNuclei = (why: string, patients: readonly Patient[], bare: ReadonlySet<string>): DomainError => {
+  const isBare = (image: string): boolean => bare.has(image);
+  const example = patients.find(({ images }) => images.some(isBare));
+  return invalid(
+    "NO_NUCLEI",
+    `Cannot split: ${why}; image "${example?.images.find(isBare)}" of patient ${example?.patient} has none of ${MIN_NUCLEUS_PX} pixels: ` +
+      "check that its mask is the right one and not empty, or annotate more patients",
+  );
+};
+
+const makeFold = (
+  fold: number,
+  testPatients: Patient[],
+  others: Patient[],
+  bare: ReadonlySet<string>,
+  random: Random,
+): Fold => {
   const test = imagesOf(testPatients);
-  if (testPatients.length >= MIN_TEST_PATIENTS) {
-    const first = new Set(test.slice(0, VALIDATION_OF_TEST));
+  if (testPatients.filter(hasNuclei).length >= MIN_TEST_PATIENTS) {
+    if (!others.some(hasNuclei))
+      throw noNuclei(
+        `none of fold ${fold}'s ${imagesOf(others).length} training images has an annotated nucleus`,
+        others,
+        bare,
+      );
+    const first = new Set(test.filter((image) => !bare.has(image)).slice(0, VALIDATION_OF_TEST));
     const isChosen = ({ images }: Patient) => images.some((image) => first.has(image));
     return {
       fold,
@@ -72,43 +108,64 @@ const makeFold = (fold: number, testPatients: Patient[], others: Patient[], rand
     };
   }
   const aside = setAside(others, random);
-  if (aside === undefined) {
-    throw invalid(
-      "TOO_FEW_PATIENTS",
-      `Cannot set validation images aside in fold ${fold}: its ${others.length} training patients with ${imagesOf(others).length} images ` +
-        `must give at least ${MIN_VALIDATION_IMAGES} images of whole patients and keep one patient; add patients or ask for more folds`,
-    );
-  }
+  if (aside === undefined) throw cannotSetAside(fold, others, bare);
   const train = imagesOf(others.filter((patient) => !aside.includes(patient)));
   return { fold, train, validation: imagesOf(aside), test, reported: [...test] };
 };
 
+const cannotSetAside = (fold: number, others: readonly Patient[], bare: ReadonlySet<string>): DomainError => {
+  const count = imagesOf(others).length;
+  const withNuclei = others.reduce((sum, patient) => sum + patient.withNuclei, 0);
+  const needed = `must give at least ${MIN_VALIDATION_IMAGES} images of whole patients and keep one patient`;
+  if (withNuclei < count) {
+    const some = `${others.filter(hasNuclei).length} of its ${others.length} training patients, in ${withNuclei} of ${count} images`;
+    return noNuclei(`fold ${fold} has annotated nuclei of ${some}, which ${needed}`, others, bare);
+  }
+  return invalid(
+    "TOO_FEW_PATIENTS",
+    `Cannot set validation images aside in fold ${fold}: its ${others.length} training patients with ${count} images ` +
+      `${needed}; add patients or ask for more folds`,
+  );
+};
+
 /**
  * The smallest set of patients with images enough, for each is one less to learn from: the fewest patients, of such sets the fewest images,
- * of equals one by the seed. Undefined where that is all of them.
+ * of equals one by the seed. Images without nuclei are not counted. Undefined where that is all patients who have some.
  *
- * Exact, as a knapsack: of the sets that are not enough yet, one for each number of patients and of images will do.
+ * Exact, as a knapsack: of the sets that are not enough yet, the one with the fewest images for each number of patients and of images that count
+ * will do.
  */
 const setAside = (patients: readonly Patient[], random: Random): Patient[] | undefined => {
   const shuffled = [...patients];
   random.shuffle(shuffled);
-  const growing: PatientSet[] = [{ patients: [], images: 0 }];
+  const growing: PatientSet[] = [{ patients: [], images: 0, withNuclei: 0 }];
   let best: PatientSet | undefined;
-  for (const patient of shuffled) {
+  for (const patient of shuffled.filter(hasNuclei)) {
     for (const set of [...growing]) {
-      const larger = { patients: [...set.patients, patient], images: set.images + patient.images.length };
-      if (larger.images >= MIN_VALIDATION_IMAGES) {
+      const larger = {
+        patients: [...set.patients, patient],
+        images: set.images + patient.images.length,
+        withNuclei: set.withNuclei + patient.withNuclei,
+      };
+      if (larger.withNuclei >= MIN_VALIDATION_IMAGES) {
         if (best === undefined || compareSizes(larger, best) < 0) best = larger;
-      } else if (growing.every((known) => compareSizes(known, larger) !== 0)) growing.push(larger);
+        continue;
+      }
+      const known = growing.findIndex((other) => counts(other) === counts(larger));
+      if (known < 0) growing.push(larger);
+      else if (larger.images < growing[known]!.images) growing[known] = larger;
     }
   }
-  return best !== undefined && best.patients.length < patients.length ? best.patients : undefined;
+  return best !== undefined && best.patients.length < patients.filter(hasNuclei).length ? best.patients : undefined;
 };
 
 interface PatientSet {
   readonly patients: Patient[];
   readonly images: number;
+  readonly withNuclei: number;
 }
+
+const counts = ({ patients, withNuclei }: PatientSet): string => `${patients.length} ${withNuclei}`;
 
 const compareSizes = (a: PatientSet, b: PatientSet): number =>
   a.patients.length - b.patients.length || a.images - b.images;
@@ -127,7 +184,7 @@ const dealPatients = (patients: readonly Patient[], count: number, random: Rando
   return folds.map((fold) => fold.patients);
 };
 
-const groupByPatient = (images: readonly PatientImage[]): Patient[] => {
+const groupByPatient = (images: readonly PatientImage[], bare: ReadonlySet<string>): Patient[] => {
   const patientOf = new Map<string, number>();
   const groups = new Map<number, string[]>();
   for (const { imageId, patient } of images) {
@@ -143,7 +200,13 @@ const groupByPatient = (images: readonly PatientImage[]): Patient[] => {
     patientOf.set(imageId, patient);
     groups.set(patient, [...(groups.get(patient) ?? []), imageId]);
   }
-  return [...groups].sort(([a], [b]) => a - b).map(([patient, ids]) => ({ patient, images: ids.sort() }));
+  return [...groups]
+    .sort(([a], [b]) => a - b)
+    .map(([patient, ids]) => ({
+      patient,
+      images: ids.sort(),
+      withNuclei: ids.filter((image) => !bare.has(image)).length,
+    }));
 };
 
 const imagesOf = (patients: readonly Patient[]): string[] => patients.flatMap(({ images }) => images).sort();

@@ -3,7 +3,7 @@ import { findComponents, labelComponents } from "./components.ts";
 import { annotatedPixels, type LabelPlane, type MaskKind } from "./image.ts";
 
 /** Nuclei with fewer pixels are ignored. */
-const MIN_NUCLEUS_PX = 10;
+export const MIN_NUCLEUS_PX = 10;
 /** Marks annotated pixels of ignored nuclei. */
 export const IGNORED = -1;
 

@@ -7,6 +7,7 @@ import {
   testParameters,
   testRegion,
 } from "../lib/network/test-data.fixture.ts";
+import { checkBlocksFound } from "../lib/runtime/channel-block.fixture.ts";
 import { openRuntime } from "../lib/runtime/runtime.ts";
 import { evaluateBlock } from "./evaluate-block.ts";
 import { evaluateDense } from "./evaluate-region.ts";
@@ -25,6 +26,7 @@ const OPEN: Readonly<Record<string, (x: number, y: number) => boolean>> = {
 test("a block has at its open pixels what dense evaluation of it all gives, whatever is open", async (t) => {
   const runtime = await openRuntime({ workers: 1, threadsPerWorker: 1, device: "cpu" });
   t.after(() => runtime.close());
+  checkBlocksFound(runtime);
   const parameters = testParameters(NETWORKS.default);
   const network = openNetwork({ network: NETWORKS.default, parameters, channelMeans: CHANNEL_MEANS }, runtime);
   const surrounded = testRegion(RECT.height, RECT.width);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import { checkBlocksFound } from "../runtime/channel-block.fixture.ts";
 import { openRuntime } from "../runtime/runtime.ts";
 import { canBlock } from "./blocked/places.ts";
 import { denseGraph } from "./dense-graph.ts";
@@ -93,6 +94,7 @@ for (const selection of SELECTIONS) {
     const runtime = await openRuntime({ workers: 1, threadsPerWorker: 1, device: "cpu" });
     const { channelBlock } = runtime;
     await runtime.close();
+    checkBlocksFound(runtime);
     assert.ok(channelBlock === 0 || canBlock(windowedLayers(NETWORKS.default), channelBlock));
     const largest = await compare(t, NETWORKS.default, selection, channelBlock);
     assert.ok(largest <= (channelBlock === 0 ? 1e-6 : 0), `differs by ${largest} in blocks of ${channelBlock}`);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { type TestContext, test } from "node:test";
+import { channelBlockByFlags } from "./channel-block.fixture.ts";
 import { matrixPowerModel, testMatrix } from "./models.fixture.ts";
 import { openRuntime, type RuntimeOptions } from "./runtime.ts";
 import { detach, float32Data, type Tensor } from "./tensor.ts";
@@ -22,6 +23,12 @@ test("runs a model and returns all outputs, or the named ones", async (t) => {
   assert.deepEqual([...float32Data(all.power)], [7, 10, 15, 22]);
   assert.deepEqual(all.power?.dims, [2, 2]);
   assert.deepEqual(Object.keys(await session.run(feeds, ["negative"])), ["negative"]);
+});
+
+test("finds blocks of 16 channels on a CPU with AVX-512, of 8 on one with AVX2", async (t) => {
+  const { channelBlock } = await open(t);
+  // what another CPU has only ONNX Runtime knows
+  assert.equal(channelBlock, channelBlockByFlags() ?? channelBlock);
 });
 
 test("a run's seconds are the model's, not those it waited for the runs before it", async (t) => {

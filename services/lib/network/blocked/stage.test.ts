@@ -1,6 +1,7 @@
 /** @file Variant C of the training graph against variant A and against the definition. On a CPU without blocked operators both are A. */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import { checkBlocksFound } from "../../runtime/channel-block.fixture.ts";
 import { openRuntime } from "../../runtime/runtime.ts";
 import type { Session } from "../../runtime/session.ts";
 import { float32Data } from "../../runtime/tensor.ts";
@@ -59,21 +60,21 @@ const batchFeeds = (patches: Uint8Array) => ({
   channelMeans: float32(CHANNEL_MEANS, 3),
 });
 
+const graphOf = (network: NetworkDescription, channelBlock: number): Uint8Array =>
+  trainingGraph(network, {
+    batchSize: BATCH,
+    weightDecay: 0.0002,
+    optimizer: "adagrad",
+    channelBlock,
+    gradients: true,
+  });
+
 async function startTrainer(t: TestContext, threadsPerWorker = 1) {
   const runtime = await openRuntime({ workers: 1, threadsPerWorker, device: "cpu" });
   t.after(() => runtime.close());
-  const open = (network: NetworkDescription, variant: "A" | "C"): Promise<Session> => {
-    const channelBlock = variant === "C" ? runtime.channelBlock : 0;
-    return runtime.session(
-      trainingGraph(network, {
-        batchSize: BATCH,
-        weightDecay: 0.0002,
-        optimizer: "adagrad",
-        channelBlock,
-        gradients: true,
-      }),
-    );
-  };
+  checkBlocksFound(runtime);
+  const open = (network: NetworkDescription, variant: "A" | "C"): Promise<Session> =>
+    runtime.session(graphOf(network, variant === "C" ? runtime.channelBlock : 0));
   /** Returns loss and gradient at the start. */
   const gradientOf = async (network: NetworkDescription, variant: "A" | "C", patches: Uint8Array) => {
     const [last] = await trainSteps(await open(network, variant), network, () => patches, 1);
@@ -107,6 +108,10 @@ async function trainSteps(
 }
 
 for (const [name, network] of Object.entries(NETWORKS)) {
+  test(`is another graph than the portable one (${name} network)`, () => {
+    for (const block of [8, 16]) assert.notDeepEqual(graphOf(network, block), graphOf(network, 0));
+  });
+
   for (const kind of ["noise", "flat"] as const) {
     test(`gives the portable graph's loss and gradient on ${kind} patches (${name} network)`, async (t) => {
       const { gradientOf } = await startTrainer(t);

@@ -240,32 +240,39 @@ function wishOf({ maxCompute, minScore }: RunOptions): TuneRequest["wish"] {
   return minScore === undefined ? undefined : { $case: "minScore", value: minScore };
 }
 
+/** What thresholds are chosen for and on. */
+interface TuneInputs {
+  readonly evaluationId: string;
+  readonly cohortId: string;
+  readonly splitId: string;
+  readonly models: readonly Model[];
+}
+
+/** Returns the request for thresholds. A level whose model has seen too little of a class accepts nothing (METHOD.md 4). */
+export const tuneRequest = (
+  options: RunOptions,
+  { evaluationId, cohortId, splitId, models }: TuneInputs,
+): TuneRequest => ({
+  requestId: "",
+  evaluationId,
+  cohortId,
+  splitId,
+  fold: options.fold,
+  ...cleaningOf(options),
+  withoutUpper: models.filter(({ rareClasses }) => rareClasses.length > 0).map(({ level }) => level),
+  wish: wishOf(options),
+});
+
 /** Chooses thresholds on the validation images. */
 export async function tuneThresholds(
   { services, output, options }: StepContext,
-  inputs: {
-    readonly evaluationId: string;
-    readonly cohortId: string;
-    readonly splitId: string;
-    readonly models: readonly Model[];
-  },
+  inputs: TuneInputs,
 ): Promise<GetTuningResponse> {
-  const { evaluationId, cohortId, splitId, models } = inputs;
-  const withoutUpper = models.filter(({ rareClasses }) => rareClasses.length > 0).map(({ level }) => level);
   const tuningId = await runJob(services, output, {
     service: "tuning",
     what: "thresholds",
     codec: TuneRequest,
-    request: {
-      requestId: "",
-      evaluationId,
-      cohortId,
-      splitId,
-      fold: options.fold,
-      ...cleaningOf(options),
-      withoutUpper,
-      wish: wishOf(options),
-    },
+    request: tuneRequest(options, inputs),
     submit: (request) => services.tuning.tune(request),
   });
   return services.tuning.getTuning({ tuningId });

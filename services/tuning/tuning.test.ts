@@ -90,6 +90,18 @@ test("on maps that are right, the chosen cascade is right at less than the dense
   );
 });
 
+test("a level that must accept nothing has no upper threshold in any point, and would have one otherwise", async (t) => {
+  const { context, objects, requestOf } = await startTuning(t);
+  const uppersAtLevelTwo = async (withoutUpper: number[]) => {
+    const { id } = await runInline(objects, tuneJobs(context), tuneWorker(context), requestOf({ withoutUpper }));
+    const { chosen, greedy, dense, tradeoff } = await readDocument(objects, TUNING, id);
+    const points = [...chosen, greedy!, dense!, ...tradeoff];
+    return new Set(points.map(({ levels }) => levels.find(({ level }) => level === 2)?.upper));
+  };
+  assert.ok((await uppersAtLevelTwo([])).size > 1);
+  assert.deepEqual([...(await uppersAtLevelTwo([2]))], [undefined]);
+});
+
 test("a tuning that is cancelled ends in the middle, by the reason of its signal", async (t) => {
   const { context, objects, requestOf } = await startTuning(t);
   const { units } = await tuneJobs(context).plan(requestOf());

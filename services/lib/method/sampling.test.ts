@@ -87,6 +87,33 @@ test("finds touching pixels as a look at all eight neighbours does", () => {
   );
 });
 
+test("dark is red below .3 of the way from its 5 % to its 50 % quantile, in 100 pixels at least, and what is enclosed", () => {
+  const side = 100;
+  const inside =
+    (left: number, top: number, width: number, height: number) =>
+    (x: number, y: number): boolean =>
+      x >= left && x < left + width && y >= top && y < top + height;
+  const [outlined, hole] = [inside(5, 5, 30, 25), inside(8, 12, 25, 10)];
+  const [of99, of100, light] = [inside(50, 10, 11, 9), inside(50, 30, 10, 10), inside(50, 50, 10, 10)];
+  let [outline, rest] = [0, 0];
+  const redAt = (x: number, y: number): number => {
+    if (outlined(x, y) && !hole(x, y)) return 1 + (outline++ % 50); // 500 pixels: 1 to 50, so the 5 % quantile is 50
+    if (of99(x, y) || of100(x, y)) return 79;
+    if (light(x, y)) return 80;
+    // with the 799 above 5,000 pixels are up to 150, the 50 % quantile: the limit is 50 + .3 * 100 = 80
+    return rest++ < 4_201 ? 90 + (rest % 61) : 151 + (rest % 100);
+  };
+  const data = new Uint8Array(3 * side * side);
+  const expected = new Uint8Array(side * side);
+  for (let i = 0; i < side * side; i++) {
+    const [x, y] = [i % side, Math.floor(i / side)];
+    const red = redAt(x, y);
+    data.set([red, 255 - red, 255 - red], 3 * i);
+    expected[i] = outlined(x, y) || of100(x, y) ? 1 : 0;
+  }
+  assert.deepEqual(darkPixels({ width: side, height: side, data }), expected);
+});
+
 test("with sparse annotation background is far from anything dark", () => {
   const side = 120;
   // a dark ring whose light middle counts as dark, and a dark speck of 81 pixels, which does not

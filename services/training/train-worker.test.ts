@@ -4,17 +4,24 @@ import { type TestContext, test } from "node:test";
 import { readModel } from "../lib/network/model-contents.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
 import { Model, Optimizer, RateSchedule, TrainingSettings } from "../lib/proto/radhical/v1/training.ts";
-import { Checkpoint, TrainTask } from "../lib/proto/radhical/v1/work.ts";
-import { openRuntime } from "../lib/runtime/runtime.ts";
-import { sha256, shortId } from "../lib/service/content-id.ts";
+import { Checkpoint, TrainTask, UnitEvent, UnitEventKind } from "../lib/proto/radhical/v1/work.ts";
+import { openInProcessQueue } from "../lib/queue/in-process-queue.ts";
+import type { Delivery } from "../lib/queue/queue.ts";
+import { openRuntime, type Runtime } from "../lib/runtime/runtime.ts";
+import { contentId, sha256, shortId } from "../lib/service/content-id.ts";
 import { MODEL } from "../lib/service/document-kinds.ts";
 import { encode, readDocument } from "../lib/service/documents.ts";
-import { afterTest, temporaryStore } from "../lib/service/jobs/jobs.fixture.ts";
+import { afterTest, temporaryFolder, temporaryStore, until } from "../lib/service/jobs/jobs.fixture.ts";
+import { UNIT_HEADERS } from "../lib/service/jobs/units.ts";
+import { startWorker } from "../lib/service/jobs/worker.ts";
 import { createLogger } from "../lib/service/log.ts";
+import { eventsTopic, TRAIN_TOPIC } from "../lib/service/topics.ts";
 import { importModel, parseManifest } from "./models.ts";
 import { accuracy } from "./test-accuracy.ts";
 import { TINY_NETWORK, toyRecords } from "./toy-data.fixture.ts";
 import { trainWorker } from "./train-worker.ts";
+
+const log = createLogger("test", "silent");
 
 const database = (part: string, records: Uint8Array, byLabel: bigint[]) => ({
   database: {
@@ -37,11 +44,8 @@ interface ToyOptions {
   readonly onSaved?: (objects: ObjectStore) => Promise<void>;
 }
 
-/** Trains the toy problem in a store of its own, as a worker does. */
-async function trainToy(t: TestContext, options: ToyOptions = {}) {
-  const objects = await temporaryStore(t);
-  const runtime = await openRuntime({ workers: 1, threadsPerWorker: 1, device: "cpu" });
-  afterTest(t, () => runtime.close());
+/** Stores the toy problem's records and returns the task to learn it. */
+async function toyTask(objects: ObjectStore, changes: Partial<TrainingSettings> = {}): Promise<TrainTask> {
   const train = toyRecords(200, 1);
   const test = toyRecords(300, 2);
   await objects.put("databases/train.records", train);
@@ -64,10 +68,22 @@ async function trainToy(t: TestContext, options: ToyOptions = {}) {
     averagedSteps: 30,
     optimizer: Optimizer.OPTIMIZER_ADAM,
     rateSchedule: RateSchedule.RATE_SCHEDULE_COSINE,
-    ...options.settings,
+    ...changes,
   });
-  const task = TrainTask.fromPartial({ data, settings, fold: 1, level: 2, reduction: 2, mpp: 0.25 });
-  const log = createLogger("test", "silent");
+  return TrainTask.fromPartial({ data, settings, fold: 1, level: 2, reduction: 2, mpp: 0.25 });
+}
+
+async function startRuntime(t: TestContext, workers: number): Promise<Runtime> {
+  const runtime = await openRuntime({ workers, threadsPerWorker: 1, device: "cpu" });
+  afterTest(t, () => runtime.close());
+  return runtime;
+}
+
+/** Trains the toy problem in a store of its own, as a worker does. */
+async function trainToy(t: TestContext, options: ToyOptions = {}) {
+  const objects = await temporaryStore(t);
+  const runtime = await startRuntime(t, 1);
+  const task = await toyTask(objects, options.settings);
   const worker = trainWorker({ objects, workers: 1, log, runtime: async () => runtime });
   const details: string[] = [];
   let signs = 0;
@@ -134,6 +150,36 @@ test("a worker whose run another has taken over stops at its next checkpoint, an
   const trained = trainToy(t, { settings: { iterations: 1_000_000 }, onSaved: takeOver });
   await assert.rejects(trained, { kind: "unavailable", reason: "RUN_TAKEN_OVER" });
   assert.equal(saves, 1);
+});
+
+test("as many networks train side by side as the process has workers", async (t) => {
+  const objects = await temporaryStore(t);
+  const runtime = await startRuntime(t, 2);
+  const queue = await openInProcessQueue({ folder: await temporaryFolder(t) });
+  afterTest(t, () => queue.close());
+  await queue.requireTopics([TRAIN_TOPIC, eventsTopic("training")]);
+  const told: UnitEvent[] = [];
+  const handle = async ({ value }: Delivery): Promise<void> => void told.push(UnitEvent.decode(value));
+  await queue.consume({ topics: [eventsTopic("training")], group: "test", handle });
+  await startWorker(
+    { objects, queue, log },
+    "training",
+    trainWorker({ objects, workers: 2, log, runtime: async () => runtime }),
+  );
+  const task = await toyTask(objects, { iterations: 1_000_000 }); // hours
+  const messages = [1, 2].map((level) => {
+    const headers = {
+      [UNIT_HEADERS.job]: contentId("job"),
+      [UNIT_HEADERS.service]: "training",
+      [UNIT_HEADERS.unit]: String(level),
+      [UNIT_HEADERS.output]: `training/${level}/record`,
+    };
+    return { key: String(level), value: encode(TrainTask, { ...task, level }), headers };
+  });
+  await queue.publish(TRAIN_TOPIC, messages);
+  const advanced = () => new Set(told.filter(({ amount }) => amount > 0n).map(({ unit }) => unit));
+  await until(() => advanced().size === 2, "both to take steps");
+  assert.ok(told.every(({ kind }) => kind === UnitEventKind.UNIT_EVENT_KIND_PROGRESS));
 });
 
 test("progress tells loss, accuracy, speed and the time left", async (t) => {

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import {
   CHANNEL_MEANS,
   greatestDifference,
-  NETWORKS,
+  testEvaluatedNetworks,
   testParameters,
   testRegion,
 } from "../lib/network/test-data.fixture.ts";
@@ -23,15 +22,19 @@ const OPEN: Readonly<Record<string, (x: number, y: number) => boolean>> = {
   "all but one pixel": (x, y) => x + y > 0,
 };
 
-test("a block has at its open pixels what dense evaluation of it all gives, whatever is open", async (t) => {
+const likeDense = "a block has at its open pixels what dense evaluation of it all gives, whatever is open";
+testEvaluatedNetworks(likeDense, async (t, { network: description, fitsBlocks }) => {
   const runtime = await openRuntime({ workers: 1, threadsPerWorker: 1, device: "cpu" });
   t.after(() => runtime.close());
   checkBlocksFound(runtime);
-  const parameters = testParameters(NETWORKS.default);
-  const network = openNetwork({ network: NETWORKS.default, parameters, channelMeans: CHANNEL_MEANS }, runtime);
+  const parameters = testParameters(description);
+  const network = openNetwork({ network: description, parameters, channelMeans: CHANNEL_MEANS }, runtime);
   const surrounded = testRegion(RECT.height, RECT.width);
   const pixels = RECT.width * RECT.height;
   const whole = (await evaluateDense(network, surrounded.slice(), RECT)).probabilities;
+  // Tiles are cut into blocks of their own where this is exact, so there it has to be.
+  const isExact = fitsBlocks && runtime.channelBlock > 0;
+  assert.equal(network.isSparseExact, isExact);
   const used = new Set<string>();
   const spied: LoadedNetwork = {
     ...network,
@@ -45,8 +48,7 @@ test("a block has at its open pixels what dense evaluation of it all gives, what
     );
     const { probabilities } = await evaluateBlock(spied, surrounded.slice(), RECT, { open, isNaive: false });
     const atOpen = (map: Float32Array) => map.filter((_, i) => open[i % pixels] === 1);
-    // Tiles are cut into blocks of their own where this is exact, so there it has to be.
-    const allowed = network.isSparseExact ? 0 : 1e-6;
+    const allowed = isExact ? 0 : 1e-6;
     assert.ok(greatestDifference(atOpen(probabilities), atOpen(whole)) <= allowed, what);
   }
   assert.equal(used.size, 3, `paths taken: ${[...used].join(", ")}`);
@@ -57,11 +59,12 @@ test("a block has at its open pixels what dense evaluation of it all gives, what
   assert.deepEqual([...used], ["dense"], "where costs are not known");
 });
 
-test("a block that the border cuts, computed at full size, has the same probabilities", async (t) => {
+const likeWhole = "a block that the border cuts, computed at full size, has the same probabilities";
+testEvaluatedNetworks(likeWhole, async (t, { network: description }) => {
   const runtime = await openRuntime({ workers: 1, threadsPerWorker: 1, device: "cpu" });
   t.after(() => runtime.close());
-  const parameters = testParameters(NETWORKS.default);
-  const network = openNetwork({ network: NETWORKS.default, parameters, channelMeans: CHANNEL_MEANS }, runtime);
+  const parameters = testParameters(description);
+  const network = openNetwork({ network: description, parameters, channelMeans: CHANNEL_MEANS }, runtime);
   const cut = { x: 0, y: 0, width: 37, height: 12 };
   const surrounded = testRegion(cut.height, cut.width);
   const asIs = (await evaluateDense(network, surrounded.slice(), cut)).probabilities;

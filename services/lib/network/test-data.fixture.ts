@@ -2,7 +2,7 @@
 import { type TestContext, test } from "node:test";
 import { openRuntime } from "../runtime/runtime.ts";
 import { float32Data, type Tensor, type Tensors } from "../runtime/tensor.ts";
-import { DEFAULT_NETWORK, type NetworkDescription, parseNetwork } from "./network-description.ts";
+import { DEFAULT_NETWORK, halved, type NetworkDescription, parseNetwork } from "./network-description.ts";
 import { layoutSize, parameterLayout } from "./parameters.ts";
 
 /** The default network with the scale that the stored values of PyTorch were computed with. */
@@ -29,6 +29,15 @@ export const NETWORKS: { readonly [Name in "default" | "other"]: NetworkDescript
   default: SCALED_NETWORK,
   other: OTHER_NETWORK,
 };
+/**
+ * What images are evaluated with: also half of the default network, which levels above 1 have in the product. `fitsBlocks`: its widths are
+ * whole blocks of any CPU's, so that sparse evaluation is exact; the other network's are not, by design, and it is evaluated as rows.
+ */
+const EVALUATED_NETWORKS = [
+  { name: "default", network: NETWORKS.default, fitsBlocks: true },
+  { name: "half", network: halved(NETWORKS.default), fitsBlocks: true },
+  { name: "other", network: NETWORKS.other, fitsBlocks: false },
+] as const;
 /** What the stored values of PyTorch were computed with. */
 export const CHANNEL_MEANS = Float32Array.of(180.5, 120.25, 160.75);
 export const CLASS_WEIGHTS = Float32Array.of(0.5, 1, 2.5);
@@ -104,6 +113,15 @@ export function testBothNetworks(
 ): void {
   for (const name of ["default", "other"] as const)
     test(`${behaviour} (${name} network)`, (t) => body(t, NETWORKS[name], name));
+}
+
+/** Defines one test for each network that images are evaluated with. */
+export function testEvaluatedNetworks(
+  behaviour: string,
+  body: (t: TestContext, evaluated: (typeof EVALUATED_NETWORKS)[number]) => Promise<void> | void,
+): void {
+  for (const evaluated of EVALUATED_NETWORKS)
+    test(`${behaviour} (${evaluated.name} network)`, (t) => body(t, evaluated));
 }
 
 /** Returns the greatest absolute difference of two arrays of one length. */

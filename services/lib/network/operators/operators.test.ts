@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Graph } from "../graph.ts";
-import type { Layer, Shape } from "../layers.ts";
+import type { Layer, ReluLayer, Shape } from "../layers.ts";
 import { centralDifference, referenceLayer } from "../reference.fixture.ts";
 import { float32, greatestDifference, signedNoise, startRunner } from "../test-data.fixture.ts";
+import type { Operator, TrainingStep } from "./operator.ts";
+import { relu } from "./relu.ts";
 import { operatorOf } from "./table.ts";
 
 const BATCH = 2;
@@ -98,4 +100,13 @@ test("passes no gradient through a ReLU at 0", async (t) => {
     dy: float32(Float32Array.of(3, 3), BATCH, 1, 1, 1),
   });
   assert.deepEqual([...dx!], [0, 3]);
+});
+
+test("an operator without a gradient does not compile", () => {
+  const { train: _, ...untrained } = relu;
+  // @ts-expect-error: `npm run check` fails if this compiles
+  const operator: Operator<ReluLayer> = untrained;
+  // @ts-expect-error: this too
+  const step: TrainingStep = { output: "y", parameterGradients: () => [] };
+  assert.deepEqual([operator.train, step.inputGradient], [undefined, undefined]);
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import {
   describeFailure,
@@ -80,13 +81,28 @@ test("the seven steps in one process, and what they trained applied to new image
     for (const { lower, upper, final } of [report.thresholds, report.greedy, ...report.tradeoff]) {
       assert.deepEqual([lower.length, upper.length, final.length], [4, 4, 4]);
     }
-    assert.ok(LEVELS.every((level) => report.tradeoff.some(({ endsAt }) => endsAt === level)));
     assert.equal(report.thresholds.final[0], report.thresholds.lower[0]);
     assert.equal(report.thresholds.upper[0], null);
     assert.ok(report.training.every(({ fold, iterations }) => fold === 2 && iterations === 12));
     const { train, validation, test: tested } = report.patients;
     const patients = stems.map((stem) => stem.slice(0, 3));
     assert.deepEqual([...train, ...validation, ...tested].sort(), [...new Set(patients)].sort());
+  });
+
+  await t.test("reports for ending at each level what more compute buys, and runs with a point of that", () => {
+    for (const level of LEVELS) {
+      const front = report.tradeoff.filter(({ endsAt }) => endsAt === level);
+      assert.ok(front.length > 0, `level ${level}`);
+      for (const [i, { computeFraction, score, final }] of front.entries()) {
+        assert.equal(typeof final[level - 1], "number", "what it ends by");
+        const before = front[i - 1];
+        if (before) assert.ok(computeFraction > before.computeFraction && score > before.score, `level ${level}: ${i}`);
+      }
+    }
+    const finest = report.tradeoff.filter(({ endsAt }) => endsAt === 1);
+    assert.ok(finest.length > 1, "nothing to choose from");
+    const { lower, upper } = report.thresholds;
+    assert.ok(finest.some((point) => isDeepStrictEqual([point.lower, point.upper], [lower, upper])));
   });
 
   await t.test("grades naive as dense, and counts every pixel once per level", () => {

@@ -2,10 +2,12 @@
  * @file What must be equal, and how exactly (METHOD.md, "Levels and geometry" and 5): the checks that `npm test` runs on generated
  * images and `npm run verify` on real ones. Each returns how much was compared and the largest difference.
  */
+import { copyPlanes } from "../services/inference/planes.ts";
 import type { ImageSource } from "../services/lib/images/image-source.ts";
 import { blockGrid, blockSide, rectAtLevel, tileGrid } from "../services/lib/method/blocks.ts";
 import type { CascadeThresholds, LevelCounts } from "../services/lib/method/cascade.ts";
 import type { Cleaning } from "../services/lib/method/cleaning.ts";
+import { enlargeMask } from "../services/lib/method/enlarged-mask.fixture.ts";
 import { createCentring } from "../services/lib/method/gaps.ts";
 import type { Rect, RgbImage } from "../services/lib/method/image.ts";
 import { levelSize, reduceImage } from "../services/lib/method/levels.ts";
@@ -91,12 +93,7 @@ export function checkDense(
 
 export function cutRegion(map: Float32Array, width: number, height: number, region: Rect): Float32Array {
   const cut = new Float32Array(3 * region.width * region.height);
-  for (let c = 0, to = 0; c < 3; c++) {
-    for (let y = region.y; y < region.y + region.height; y++, to += region.width) {
-      const from = (c * height + y) * width + region.x;
-      cut.set(map.subarray(from, from + region.width), to);
-    }
-  }
+  copyPlanes(map, { width, height }, cut, region, region);
   return cut;
 }
 
@@ -174,7 +171,7 @@ export function checkCascade(
       .flatMap(({ level, computed, accepted, rejected }) => [level, computed, accepted, rejected]);
   const expected = numbers(simulated.counts);
   const masks = byTiles.map(({ mask }) =>
-    largestDifference(enlarge(mask, image, reductions[endsAt - 1]!), simulated.mask),
+    largestDifference(enlargeMask(mask, image.width, image.height, reductions[endsAt - 1]!), simulated.mask),
   );
   const counts = byTiles.map((cascade) => largestDifference(numbers(cascade.counts), expected));
   const ending = endsAt === 1 ? "" : `, ending at level ${endsAt}`;
@@ -194,16 +191,6 @@ export function checkCascade(
       allowed: 0,
     },
   ];
-}
-
-/** Returns an image's own pixels, each `n` level-1 pixels wide, in level-1 pixels of an image of such a size. */
-function enlarge(mask: Uint8Array, { width, height }: MappedImage, n: number): Uint8Array {
-  const stride = levelSize(width, n);
-  if (mask.length !== stride * levelSize(height, n)) throw new RangeError(`Cannot enlarge ${mask.length} pixels`);
-  const enlarged = new Uint8Array(width * height);
-  for (let i = 0; i < enlarged.length; i++)
-    enlarged[i] = mask[Math.floor(i / width / n) * stride + Math.floor((i % width) / n)]!;
-  return enlarged;
 }
 
 /** (e) Every parent of a tile's pixel lies in that tile, and is the parent that the whole image gives. Counts those that do not. */

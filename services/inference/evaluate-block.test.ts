@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import type { TestContext } from "node:test";
+import type { NetworkDescription } from "../lib/network/network-description.ts";
 import {
   CHANNEL_MEANS,
   greatestDifference,
@@ -22,18 +24,23 @@ const OPEN: Readonly<Record<string, (x: number, y: number) => boolean>> = {
   "all but one pixel": (x, y) => x + y > 0,
 };
 
-const likeDense = "a block has at its open pixels what dense evaluation of it all gives, whatever is open";
-testEvaluatedNetworks(likeDense, async (t, { network: description, fitsBlocks }) => {
+async function open(t: TestContext, description: NetworkDescription) {
   const runtime = await openRuntime({ workers: 1, threadsPerWorker: 1, device: "cpu" });
   t.after(() => runtime.close());
   checkBlocksFound(runtime);
   const parameters = testParameters(description);
   const network = openNetwork({ network: description, parameters, channelMeans: CHANNEL_MEANS }, runtime);
+  return { network, channelBlock: runtime.channelBlock };
+}
+
+const likeDense = "a block has at its open pixels what dense evaluation of it all gives, whatever is open";
+testEvaluatedNetworks(likeDense, async (t, { network: description, fitsBlocks }) => {
+  const { network, channelBlock } = await open(t, description);
   const surrounded = testRegion(RECT.height, RECT.width);
   const pixels = RECT.width * RECT.height;
   const whole = (await evaluateDense(network, surrounded.slice(), RECT)).probabilities;
   // Tiles are cut into blocks of their own where this is exact, so there it has to be.
-  const isExact = fitsBlocks && runtime.channelBlock > 0;
+  const isExact = fitsBlocks && channelBlock > 0;
   assert.equal(network.isSparseExact, isExact);
   const used = new Set<string>();
   const spied: LoadedNetwork = {
@@ -61,10 +68,7 @@ testEvaluatedNetworks(likeDense, async (t, { network: description, fitsBlocks })
 
 const likeWhole = "a block that the border cuts, computed at full size, has the same probabilities";
 testEvaluatedNetworks(likeWhole, async (t, { network: description }) => {
-  const runtime = await openRuntime({ workers: 1, threadsPerWorker: 1, device: "cpu" });
-  t.after(() => runtime.close());
-  const parameters = testParameters(description);
-  const network = openNetwork({ network: description, parameters, channelMeans: CHANNEL_MEANS }, runtime);
+  const { network } = await open(t, description);
   const cut = { x: 0, y: 0, width: 37, height: 12 };
   const surrounded = testRegion(cut.height, cut.width);
   const asIs = (await evaluateDense(network, surrounded.slice(), cut)).probabilities;

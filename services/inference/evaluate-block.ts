@@ -1,18 +1,17 @@
 /** @file One block of a level, evaluated at its open pixels in the cheapest way (METHOD.md 5, Sparse evaluation). */
 import { evenGrid } from "../lib/method/blocks.ts";
 import type { Rect } from "../lib/method/image.ts";
-import { PATCH_SIZE_PX } from "../lib/method/patches.ts";
 import { cheapestPath, denseCostUs, type EvaluationPath } from "../lib/network/evaluation-path.ts";
 import type { EvaluatedSize } from "../lib/network/sparse-plan.ts";
 import { countUp, type EvaluatedPixels, evaluateDense, evaluatePatches, evaluateSparse } from "./evaluate-region.ts";
 import type { LoadedNetwork } from "./loaded-network.ts";
+import { copyPlanes, surroundedSize } from "./planes.ts";
 import { giveBack, type Scratch, takeFloats, takeInts } from "./scratch.ts";
 
 /** Sparse evaluation takes a block in parts of at most this side, and parts with more open pixels than this apart again. */
 const MAX_PART_PX = 256;
 /** It holds 800 gathered values a pixel, for the default network: 32 MB. */
 const MAX_SELECTED = 10_000;
-const SURROUNDING_PX = PATCH_SIZE_PX - 1;
 
 export interface BlockWork {
   /** 1 where a pixel is wanted, of the block or of a plane that it lies in; undefined: everywhere. */
@@ -47,7 +46,7 @@ export async function evaluateBlock(
 ): Promise<EvaluatedPixels> {
   const block = { x: 0, y: 0, width, height };
   const probabilities = new Float32Array(3 * width * height);
-  const read: ReadPixels = async (rect) => cutPlanes(surrounded, block, rect, SURROUNDING_PX);
+  const read: ReadPixels = async (rect) => cutSurrounded(surrounded, block, rect);
   const seconds = await evaluateOpen(network, read, block, { ...work, width }, (rect, pixels, values) =>
     scatter(values, pixels, rect, probabilities, block),
   );
@@ -192,20 +191,9 @@ export function scatter(
 }
 
 /** Cuts a part with what surrounds it out of a block with what surrounds it. */
-function cutPlanes(
-  planes: Uint8Array,
-  block: EvaluatedSize,
-  { x, y, width, height }: Rect,
-  surroundingPx: number,
-): Uint8Array<ArrayBuffer> {
-  const [stride, rows] = [block.width + surroundingPx, block.height + surroundingPx];
-  const [cutWidth, cutHeight] = [width + surroundingPx, height + surroundingPx];
-  const cut = new Uint8Array(3 * cutWidth * cutHeight);
-  for (let c = 0; c < 3; c++) {
-    for (let row = 0; row < cutHeight; row++) {
-      const from = (c * rows + y + row) * stride + x;
-      cut.set(planes.subarray(from, from + cutWidth), (c * cutHeight + row) * cutWidth);
-    }
-  }
+function cutSurrounded(surrounded: Uint8Array, block: EvaluatedSize, part: Rect): Uint8Array<ArrayBuffer> {
+  const size = surroundedSize(part);
+  const cut = new Uint8Array(3 * size.width * size.height);
+  copyPlanes(surrounded, surroundedSize(block), cut, size, part);
   return cut;
 }

@@ -2,17 +2,16 @@
 import type { ImageSource } from "../lib/images/image-source.ts";
 import type { Rect } from "../lib/method/image.ts";
 import { mirroredLevelRegion, neededSource } from "../lib/method/mirror.ts";
-import { CLASSIFIED_PX, PATCH_BYTES, PATCH_SIZE_PX } from "../lib/method/patches.ts";
+import { PATCH_BYTES, PATCH_SIZE_PX } from "../lib/method/patches.ts";
 import { levelOnePx, mirroredScaledRegion, neededPixels } from "../lib/method/resolution.ts";
 import { type Cover, cutRegions, type EvaluatedSize, planWindows } from "../lib/network/sparse-plan.ts";
 import { gatheringLayer } from "../lib/network/windowed-layers.ts";
 import type { Session } from "../lib/runtime/session.ts";
 import { float32Data, type Tensors } from "../lib/runtime/tensor.ts";
 import type { LoadedNetwork } from "./loaded-network.ts";
+import { copyPlanes, SURROUNDING_PX, surroundedRect, surroundedSize } from "./planes.ts";
 import { giveBack, takeFloats, takeInts } from "./scratch.ts";
 
-/** What surrounds a rectangle so that each of its pixels has a whole patch: 16 before, 15 after. */
-const SURROUNDING_PX = PATCH_SIZE_PX - 1;
 const PATCHES_PER_RUN = 256;
 
 export interface EvaluatedPixels {
@@ -40,14 +39,6 @@ export const levelled = (source: ImageSource, scale: number): LevelledImage => (
   height: levelOnePx(source.height, scale),
 });
 
-/** Returns a rectangle of a level with all that surrounds it: beyond the image it is mirrored. */
-export const surroundedRect = ({ x, y, width, height }: Rect): Rect => ({
-  x: x - CLASSIFIED_PX,
-  y: y - CLASSIFIED_PX,
-  width: width + SURROUNDING_PX,
-  height: height + SURROUNDING_PX,
-});
-
 /** Returns the pixels a rectangle of a level is computed from: planar RGB [3, h + 31, w + 31]. */
 export async function readSurrounded(
   image: LevelledImage,
@@ -71,43 +62,20 @@ export async function evaluateDense(
   size: EvaluatedSize,
   computed: EvaluatedSize = size,
 ): Promise<EvaluatedPixels> {
-  const run = async (pixels: Uint8Array<ArrayBuffer>, { width, height }: EvaluatedSize): Promise<EvaluatedPixels> => {
-    const dims = [1, 3, height + SURROUNDING_PX, width + SURROUNDING_PX];
-    const region = { type: "uint8", dims, data: pixels, lend: true } as const;
-    return runLent(network, await network.dense(), { region }, [1, 3, height, width]);
+  const enlarged = surroundedSize(computed);
+  const run = async (pixels: Uint8Array<ArrayBuffer>): Promise<EvaluatedPixels> => {
+    const region = { type: "uint8", dims: [1, 3, enlarged.height, enlarged.width], data: pixels, lend: true } as const;
+    return runLent(network, await network.dense(), { region }, [1, 3, computed.height, computed.width]);
   };
-  if (computed.width === size.width && computed.height === size.height) return run(surrounded, size);
-  const [given, enlarged] = [withSurroundings(size), withSurroundings(computed)];
+  if (computed.width === size.width && computed.height === size.height) return run(surrounded);
   const pixels = new Uint8Array(3 * enlarged.width * enlarged.height);
-  copyCorner(surrounded, given, pixels, enlarged);
+  copyPlanes(surrounded, surroundedSize(size), pixels, enlarged);
   network.scratch.give(surrounded.buffer);
-  const { probabilities: all, seconds } = await run(pixels, computed);
+  const { probabilities: all, seconds } = await run(pixels);
   const probabilities = takeFloats(network.scratch, 3 * size.width * size.height);
-  copyCorner(all, computed, probabilities, size);
+  copyPlanes(all, computed, probabilities, size);
   giveBack(network.scratch, all);
   return { probabilities, seconds };
-}
-
-const withSurroundings = ({ width, height }: EvaluatedSize): EvaluatedSize => ({
-  width: width + SURROUNDING_PX,
-  height: height + SURROUNDING_PX,
-});
-
-/** Copies what two sets of three planes have in common where their first rows begin alike. */
-function copyCorner<T extends Uint8Array | Float32Array>(
-  from: T,
-  fromSize: EvaluatedSize,
-  to: T,
-  toSize: EvaluatedSize,
-): void {
-  const width = Math.min(fromSize.width, toSize.width);
-  const height = Math.min(fromSize.height, toSize.height);
-  for (let c = 0; c < 3; c++) {
-    for (let row = 0; row < height; row++) {
-      const start = (c * fromSize.height + row) * fromSize.width;
-      to.set(from.subarray(start, start + width), (c * toSize.height + row) * toSize.width);
-    }
-  }
 }
 
 /** What of a rectangle is evaluated patch by patch. */
@@ -160,7 +128,7 @@ export async function evaluateSparse(
   const reachPx = SURROUNDING_PX - layers[gathering - 1]!.marginPx;
   const { width, height } = cover.rectangle;
   const isWhole = cover.corners.length === 2 && surrounded.length === 3 * (width + reachPx) * (height + reachPx);
-  const size = { width: rect.width + SURROUNDING_PX, height: rect.height + SURROUNDING_PX };
+  const size = surroundedSize(rect);
   const { scratch } = network;
   const dims = [cover.corners.length / 2, 3, height + reachPx, width + reachPx];
   const bytes = dims.reduce((product, dim) => product * dim);
@@ -193,9 +161,10 @@ async function runLent(
   return { probabilities: float32Data(outputs.probabilities), seconds };
 }
 
-function gatherPatches(surrounded: Uint8Array<ArrayBuffer>, { width, height }: Rect, pixels: Int32Array): Uint8Array {
-  const stride = width + SURROUNDING_PX;
-  const plane = stride * (height + SURROUNDING_PX);
+function gatherPatches(surrounded: Uint8Array<ArrayBuffer>, rect: Rect, pixels: Int32Array): Uint8Array {
+  const { width } = rect;
+  const { width: stride, height: rows } = surroundedSize(rect);
+  const plane = stride * rows;
   const data = new Uint8Array(pixels.length * PATCH_BYTES);
   let to = 0;
   for (const pixel of pixels) {

@@ -10,15 +10,9 @@ import {
   RegionPath,
 } from "../lib/proto/radhical/v1/inference.ts";
 import type { ImageStore } from "../lib/service/image-store.ts";
-import {
-  evaluateDense,
-  evaluatePatches,
-  type LevelledImage,
-  levelled,
-  readSurrounded,
-  surroundedRect,
-} from "./evaluate-region.ts";
+import { evaluateDense, evaluatePatches, type LevelledImage, levelled, readSurrounded } from "./evaluate-region.ts";
 import type { Networks } from "./networks.ts";
+import { surroundedRect } from "./planes.ts";
 import { giveBack } from "./scratch.ts";
 
 /** What a least common multiple of reductions may be (METHOD.md, "Levels and geometry"). */

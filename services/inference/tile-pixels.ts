@@ -4,11 +4,11 @@ import { lcm } from "../lib/method/blocks.ts";
 import type { Rect, RgbImage } from "../lib/method/image.ts";
 import { createLevels } from "../lib/method/levels.ts";
 import { mirroredPart } from "../lib/method/mirror.ts";
-import { CLASSIFIED_PX, PATCH_SIZE_PX } from "../lib/method/patches.ts";
+import { CLASSIFIED_PX } from "../lib/method/patches.ts";
 import { type LevelledImage, readSurrounded } from "./evaluate-region.ts";
+import { surroundedRect } from "./planes.ts";
 import type { Scratch } from "./scratch.ts";
 
-const SURROUNDING_PX = PATCH_SIZE_PX - 1;
 /** Of coarser levels of tiles. Coarse levels run ahead of fine ones, so many tiles are on their way at a time; level 1, by far the largest, is read anew. */
 const CACHE_BYTES = 128 * 2 ** 20;
 
@@ -74,12 +74,7 @@ async function readCoarse({ image, reductions }: TilePlace, area: Rect): Promise
 const readerOf =
   ({ image: { width, height } }: TilePlace, area: Rect, reduction: number, level: RgbImage): ReadLevel =>
   async (rect, scratch) => {
-    const region = {
-      x: rect.x - CLASSIFIED_PX,
-      y: rect.y - CLASSIFIED_PX,
-      width: rect.width + SURROUNDING_PX,
-      height: rect.height + SURROUNDING_PX,
-    };
+    const region = surroundedRect(rect);
     const bytes = 3 * region.width * region.height;
     const planar = new Uint8Array(scratch.take(bytes), 0, bytes);
     return mirroredPart(level, area, { region, reduction, width, height }, planar);

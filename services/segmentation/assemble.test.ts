@@ -7,6 +7,7 @@ import { rectAtLevel, tileGrid } from "../lib/method/blocks.ts";
 import { ACCEPTED, OPEN, REJECTED } from "../lib/method/cascade.ts";
 import { DEFAULT_CLEANING } from "../lib/method/cleaning.ts";
 import { createDecider, openPixels, type TileDecisions } from "../lib/method/decisions.ts";
+import { enlargeMask } from "../lib/method/enlarged-mask.fixture.ts";
 import type { Rect } from "../lib/method/image.ts";
 import { makeMappedImage } from "../lib/method/mapped-image.fixture.ts";
 import { levelOnePx } from "../lib/method/resolution.ts";
@@ -212,10 +213,7 @@ test("of an image that serves level 2 at best, the mask is the simulation's that
   });
   const { labels } = await decodeMask(mask, "binary");
   const expected = simulate(image, reductions, thresholds, 2, DEFAULT_CLEANING).mask;
-  const shown = expected.map((_, i) => {
-    const [x, y] = [i % image.width, Math.floor(i / image.width)];
-    return labels[Math.floor(y / 2) * size.width + Math.floor(x / 2)]!;
-  });
+  const shown = enlargeMask(labels, image.width, image.height, 2);
   assert.deepEqual(shown, expected);
   assert.ok(shown.includes(1) && shown.includes(0));
 });

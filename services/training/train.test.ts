@@ -33,6 +33,15 @@ test("settings that cannot train are refused together, each by its name and valu
   });
 });
 
+/** What a training that may be planned must have. */
+const SHORTEST = {
+  iterations: 1,
+  batchSize: 1,
+  learningRate: 0.1,
+  optimizer: Optimizer.OPTIMIZER_ADAM,
+  rateSchedule: RateSchedule.RATE_SCHEDULE_CONSTANT,
+} as const;
+
 test("levels above 1 have a network of their own where one is given, and level 1's task does not depend on it", async (t) => {
   const objects = await temporaryStore(t);
   const databaseSetId = contentId("databases");
@@ -40,14 +49,7 @@ test("levels above 1 have a network of their own where one is given, and level 1
   const set = DatabaseSet.fromPartial({ records, reductions: [1, 2], mpp: 0.25 });
   await createDocument(objects, DATABASE_SET, databaseSetId, set);
   const tasks = async (coarseNetwork: string) => {
-    const settings = TrainingSettings.fromPartial({
-      iterations: 1,
-      batchSize: 1,
-      learningRate: 0.1,
-      optimizer: Optimizer.OPTIMIZER_ADAM,
-      rateSchedule: RateSchedule.RATE_SCHEDULE_CONSTANT,
-      coarseNetwork,
-    });
+    const settings = TrainingSettings.fromPartial({ ...SHORTEST, coarseNetwork });
     const { units } = await trainJobs({ objects }).plan(TrainRequest.fromPartial({ databaseSetId, settings }));
     return Array.from(units, ({ message }) => TrainTask.decode(message));
   };
@@ -71,13 +73,7 @@ test("a training without a nucleus among its patches is refused before any step"
   }));
   const set = DatabaseSet.fromPartial({ records, reductions: [1, 2], mpp: 0.25 });
   await createDocument(objects, DATABASE_SET, databaseSetId, set);
-  const settings = TrainingSettings.fromPartial({
-    iterations: 1,
-    batchSize: 1,
-    learningRate: 0.1,
-    optimizer: Optimizer.OPTIMIZER_ADAM,
-    rateSchedule: RateSchedule.RATE_SCHEDULE_CONSTANT,
-  });
+  const settings = TrainingSettings.fromPartial(SHORTEST);
   await assert.rejects(trainJobs({ objects }).plan(TrainRequest.fromPartial({ databaseSetId, settings })), {
     kind: "invalidArgument",
     reason: "NO_NUCLEI",

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import type { CascadeThresholds } from "./cascade.ts";
 import { cleanRuns, DEFAULT_CLEANING, scaleCleaning } from "./cleaning.ts";
 import { findRuns, planeOf } from "./components.ts";
+import { enlargeMask } from "./enlarged-mask.fixture.ts";
 import { levelSize } from "./levels.ts";
 import { makeMappedImage } from "./mapped-image.fixture.ts";
 import { simulate } from "./simulation.ts";
@@ -28,10 +29,7 @@ test("where the cascade ends at a coarser level, that level's pixels are cleaned
     );
     const runs = cleanRuns(findRuns(own, columns, rows), columns, scaleCleaning(DEFAULT_CLEANING, n));
     const cleaned = planeOf(runs, own.length);
-    const expected = decided.map((_, at) => {
-      const [x, y] = [at % width, Math.floor(at / width)];
-      return cleaned[Math.floor(y / n) * columns + Math.floor(x / n)]!;
-    });
+    const expected = enlargeMask(cleaned, width, height, n);
     assert.deepEqual(
       simulate(image, REDUCTIONS, THRESHOLDS, endsAt, DEFAULT_CLEANING).mask,
       expected,

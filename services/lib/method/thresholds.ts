@@ -117,11 +117,14 @@ const searchDense = async (
   { reductions }: TuningSettings,
   centre: CoordinateCentring,
 ): Promise<TradeoffPoint> => {
-  const open = reductions.map((_, i) => (i > 0 ? { lower: 0 } : {}));
-  const best = await searchGreedily(evaluator, open, finest, () => {});
+  const best = await searchGreedily(evaluator, openAbove(reductions, 1), finest, () => {});
   const [centred] = await evaluateCentred(evaluator, [best], finest, centre);
   return { ...centred!, thresholds: centred!.thresholds.slice(0, 1), computeFraction: 1 };
 };
+
+/** Thresholds by which all levels coarser than the one that the cascade ends at pass everything on. */
+const openAbove = (reductions: readonly number[], endsAt: number): CascadeThresholds =>
+  reductions.map((_, i) => (i + 1 > endsAt ? { lower: 0 } : {}));
 
 /** Evaluates many points that end at a level and returns the published search's. */
 const searchEndLevel = async (
@@ -131,7 +134,7 @@ const searchEndLevel = async (
   step: () => void,
 ): Promise<TradeoffPoint> => {
   const endsAt = coordinates[0]!.level;
-  const open = reductions.map((_, i) => (i + 1 > endsAt ? { lower: 0 } : {}));
+  const open = openAbove(reductions, endsAt);
   const greedy = await searchGreedily(evaluator, open, coordinates, step);
   for (const price of spreadPrices(prices)) {
     await searchAtPrice(evaluator, coordinates, price);

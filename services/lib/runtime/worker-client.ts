@@ -31,24 +31,17 @@ export async function startWorker(settings: WorkerSettings, script: URL): Promis
   let death: DomainError | undefined;
   let lastId = 0;
 
-  let tellDeath: (death: DomainError) => void = () => undefined;
-  const died = new Promise<DomainError>((resolve) => {
-    tellDeath = resolve;
-  });
-  const die = (cause?: unknown) => {
+  const die = (cause?: unknown): DomainError => {
     const why = cause instanceof Error ? `: ${cause.message}` : "";
     death ??= new DomainError("unavailable", "RUNTIME_WORKER_DIED", `Cannot compute: the worker ended${why}`, {
       cause,
     });
     for (const { reject } of waiting.values()) reject(death);
     waiting.clear();
-    tellDeath(death);
+    return death;
   };
-  const exited = new Promise<void>((resolve) => {
-    worker.on("exit", () => {
-      die();
-      resolve();
-    });
+  const died = new Promise<DomainError>((resolve) => {
+    worker.on("exit", () => resolve(die()));
   });
   worker.on("error", die);
 
@@ -86,7 +79,7 @@ export async function startWorker(settings: WorkerSettings, script: URL): Promis
       }),
     async stop() {
       if (death === undefined) send({ kind: "stop" });
-      await exited;
+      await died;
     },
   };
 }

@@ -21,11 +21,18 @@ export interface PytorchPeer {
 }
 
 /** Starts a peer of each kind on a script beside this file; `settings` is the first thing it is told. */
-export const startPytorch = (script: string, threads: number, settings: object): Promise<PytorchPeer[]> =>
-  Promise.all(PYTORCH_KINDS.map((kind) => startPeer(kind, script, threads, settings)));
-
-async function startPeer(kind: PytorchKind, script: string, threads: number, settings: object): Promise<PytorchPeer> {
+export async function startPytorch(script: string, threads: number, settings: object): Promise<PytorchPeer[]> {
   const python = await peerPython();
+  return Promise.all(PYTORCH_KINDS.map((kind) => startPeer(kind, python, script, threads, settings)));
+}
+
+async function startPeer(
+  kind: PytorchKind,
+  python: string,
+  script: string,
+  threads: number,
+  settings: object,
+): Promise<PytorchPeer> {
   // compiled to dist; Python reads the source
   const path = fileURLToPath(new URL(`../../../../integration-tests/bench/peers/${script}`, import.meta.url));
   const env = { ...process.env, ...(kind === "best" ? KEEPS_MEMORY : {}), CUDA_VISIBLE_DEVICES: "" };

@@ -73,7 +73,7 @@ for (const level of levels)
   await createDocument(objects, MODEL, modelOf(level), { model: undefined, manifest: "", key: "" });
 const images = {
   describe: async () => ({
-    ...{ width: SLIDE_PX, height: SLIDE_PX, purpose: 1 as const, sha256: "", pixelsKey: "", stainDensity: [] },
+    ...{ width: SLIDE_PX, height: SLIDE_PX, purpose: 1 as const, sha256: "", pixelsKey: "", stainDensity: undefined },
   }),
 };
 const definition = segmentJobs({ objects, images });

@@ -48,7 +48,7 @@ async function store(
   const limits = { maxPixels: ctx.config.limits.imagePixels };
   const { width, height, tiled, stainDensity } =
     purpose === ImportPurpose.IMPORT_PURPOSE_MASK
-      ? { ...(await describeMask(bytes, limits)), stainDensity: [] }
+      ? { ...(await describeMask(bytes, limits)), stainDensity: undefined }
       : await describeImage(bytes, limits);
   const sourceKey = objectKey("images", imageId, "source");
   await ctx.objects.put(sourceKey, bytes, { ifAbsent: true });
@@ -56,7 +56,7 @@ async function store(
   const wantsTiles = purpose === ImportPurpose.IMPORT_PURPOSE_IMAGE && width * height > LARGE_IMAGE_PIXELS && !tiled;
   const pixelsKey = wantsTiles ? objectKey("images", imageId, "tiled") : sourceKey;
   if (wantsTiles) await ctx.objects.put(pixelsKey, await toTiledTiff(bytes), { ifAbsent: true });
-  const description = { width, height, purpose, sha256, pixelsKey, stainDensity: [...stainDensity] };
+  const description = { width, height, purpose, sha256, pixelsKey, stainDensity };
   // Last, so that whoever finds a description finds the pixels too.
   await ctx.objects.put(descriptionKey(imageId, purpose), encode(ImageDescription, description), { ifAbsent: true });
   return description;

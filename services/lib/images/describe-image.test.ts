@@ -49,7 +49,7 @@ for (const [name, make, format, channels] of accepted) {
     const { stainDensity, ...header } = await describeImage(await make(), LIMITS);
     const side = name === "a pyramid" ? { width: 300, height: 300 } : { width: WIDTH, height: HEIGHT };
     assert.deepEqual(header, { ...side, format, channels, bits: 8, tiled: name === "a pyramid" });
-    assert.ok(stainDensity.every((density) => density > 0.1 && density < 3));
+    assert.ok(stainDensity.tissue.every((density) => density > 0.1 && density < 3));
   });
 }
 
@@ -59,7 +59,35 @@ test("gives a large image nearly the stain density of its pixels", async () => {
   const image = sharp(data, { raw: { width, height, channels: 3 } });
   const described = await describeImage(await image.png({ compressionLevel: 1 }).toBuffer(), { maxPixels: 10_000_000 });
   const exact = stainDensity({ width, height, data });
-  for (const [i, density] of described.stainDensity.entries()) assert.ok(Math.abs(density - exact[i]!) < 0.01);
+  for (const part of ["white", "tissue"] as const) {
+    for (const [i, density] of described.stainDensity[part].entries()) {
+      assert.ok(Math.abs(density - exact[part][i]!) < 0.01, `${part} ${i}`);
+    }
+  }
+});
+
+test("takes white and stain of a large image from pixels as they are, not from their means", async () => {
+  const [width, height] = [2_400, 2_100];
+  const data = new Uint8Array(3 * width * height).map((_, i) => (Math.floor(i / 3) % 5 === 0 ? 250 : 120));
+  const image = sharp(data, { raw: { width, height, channels: 3 } }).tiff({ compression: "lzw" });
+  const { stainDensity: described } = await describeImage(await image.toBuffer(), { maxPixels: 10_000_000 });
+  assert.deepEqual(described.white, stainDensity({ width, height, data }).white);
+});
+
+test("refuses a large image whose last tile is damaged", async () => {
+  const side = 8_193; // one pixel in five each way is looked at, and the last tile holds one
+  const image = sharp({ create: { width: side, height: side, channels: 3, background: "#c8a" } });
+  const tiles = { tile: true, tileWidth: 256, tileHeight: 256, compression: "deflate" } as const;
+  const tiled = Uint8Array.from(await image.tiff(tiles).toBuffer());
+  const view = new DataView(tiled.buffer);
+  const directory = view.getUint32(4, true);
+  const entry = Array.from({ length: view.getUint16(directory, true) }, (_, i) => directory + 2 + 12 * i).find(
+    (at) => view.getUint16(at, true) === 324, // tile offsets
+  );
+  assert.ok(entry !== undefined);
+  const last = view.getUint32(view.getUint32(entry + 8, true) + 4 * (view.getUint32(entry + 4, true) - 1), true);
+  tiled.fill(0xff, last, last + 8);
+  await assert.rejects(describeImage(tiled, { maxPixels: 70_000_000 }), refused("IMAGE_UNREADABLE", /damaged/));
 });
 
 for (const big of [false, true]) {

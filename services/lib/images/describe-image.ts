@@ -25,13 +25,18 @@ export const describeImage = async (bytes: Uint8Array, limits: ImageLimits): Pro
   return { ...header, stainDensity: stainDensity(await overview(bytes, header)) };
 };
 
-/** The image at 1/n, n the least with which it is no large image: libvips decodes every pixel without holding the whole. */
+/** The image, or every n-th pixel of every n-th row of a large one: libvips decodes all of it without holding the whole. */
 const overview = async (bytes: Uint8Array, { format, width, height }: ImageHeader): Promise<RgbImage> => {
   const n = Math.ceil(Math.sqrt((width * height) / LARGE_IMAGE_PIXELS));
   const size = { width: Math.ceil(width / n), height: Math.ceil(height / n) };
   const whole = decoder(bytes, format, { sequentialRead: true }).removeAlpha().toColourspace("srgb");
-  const shrunk = n === 1 ? whole : whole.resize({ ...size, fit: "fill", kernel: "linear", fastShrinkOnLoad: false });
-  return { ...size, data: await decoding("image", shrunk.raw().toBuffer()) };
+  const at = (kernel: "linear" | "nearest"): Promise<Uint8Array> => {
+    const shrunk = n === 1 ? whole : whole.clone().resize({ ...size, fit: "fill", kernel, fastShrinkOnLoad: false });
+    return decoding("image", shrunk.raw().toBuffer());
+  };
+  // Means read every pixel but blur what is palest and darkest away; samples keep it but may not come by the last tile.
+  if (n > 1) await at("linear");
+  return { ...size, data: await at("nearest") };
 };
 
 /**

@@ -1,25 +1,38 @@
 /**
- * @file Stain normalisation: an image as a scanner would have shown it, had its section been stained as strongly as every other. Light
- * absorbed is linear in the amount of stain (Beer-Lambert), so one factor per channel in optical density undoes a paler or darker stain
- * exactly; the factors are a function of the whole image, so tiles of it agree, and dense evaluation stays exact.
+ * @file Stain normalisation: an image as a scanner would have shown it, had its lamp been white and its section stained as strongly as
+ * every other. Light absorbed is linear in the amount of stain (Beer-Lambert), so one difference per channel in optical density undoes
+ * the colour and brightness of the lamp exactly, one factor a paler or darker stain. Both are a function of the whole image, so tiles
+ * of it agree, and dense evaluation stays exact.
  */
 import type { RgbImage } from "./image.ts";
 
-/** Mean optical densities of red, green and blue that images are brought to: between the paler and the darker of what was seen. */
-const REFERENCE: StainDensity = [0.4, 0.6, 0.35];
+/** Optical densities (natural logarithm) of red, green and blue; no tuple, so that a message can hold them. */
+type Densities = number[];
+
+/** Mean optical densities that images are brought to: between the paler and the darker of what was seen. */
+const REFERENCE: Densities = [0.4, 0.6, 0.35];
 /** No channel is made more than this much darker or paler: an image without tissue has no stain to go by. */
 const MAX_FACTOR = 4;
 /** Pixels this dark in every channel are pen, folds and the border of a slide: no stain lets so little light through. */
 const BLACK = 40;
+/** The share of pixels taken for white: the palest, too few to hold a stain and too many to be noise. */
+const WHITE_SHARE = 0.01;
+/** No lamp is taken for darker: an image full of tissue has no white to go by. The palest tissue seen has .16. */
+const MAX_WHITE = 0.3;
 
-/** Mean optical density (natural logarithm) of red, green and blue, each pixel weighted by its own total. */
-export type StainDensity = readonly [number, number, number];
+/** How an image is stained, by channel. */
+export interface StainDensity {
+  /** The density of its white: what is that of the lamp, not of a stain. */
+  readonly white: Densities;
+  /** The mean density beyond white, each pixel weighted by its own total. */
+  readonly tissue: Densities;
+}
 
 /** Names what `normalisationTable` does, for models: pixels that were normalised otherwise are other pixels. */
-export const NORMALISATION = "mean density 1";
+export const NORMALISATION = "mean density 2";
 
 /** Optical density of an 8-bit intensity; 0 counts as 1. */
-export const opticalDensity = (intensity: number): number => -Math.log(Math.max(intensity, 1) / 255);
+export const opticalDensity = (intensity: number): number => Math.log(255 / Math.max(intensity, 1));
 
 /** The intensity, unrounded, that an optical density leaves of 255. */
 export const intensityOf = (density: number): number => 255 * Math.exp(-density);
@@ -27,34 +40,62 @@ export const intensityOf = (density: number): number => 255 * Math.exp(-density)
 const DENSITY = Float64Array.from({ length: 256 }, (_, intensity) => opticalDensity(intensity));
 
 /** Returns the stain density of an image; zeros where nothing absorbs light. Weighting by density leaves the white glass out. */
-export function stainDensity({ data }: RgbImage): StainDensity {
+export function stainDensity(image: RgbImage): StainDensity {
+  const white = whiteDensity(image);
+  const [reds, greens, blues] = [beyond(white[0]!), beyond(white[1]!), beyond(white[2]!)];
   let red = 0;
   let green = 0;
   let blue = 0;
   let total = 0;
+  const { data } = image;
   for (let i = 0; i < data.length; i += 3) {
-    if (data[i]! < BLACK && data[i + 1]! < BLACK && data[i + 2]! < BLACK) continue;
-    const r = DENSITY[data[i]!]!;
-    const g = DENSITY[data[i + 1]!]!;
-    const b = DENSITY[data[i + 2]!]!;
+    if (isBlack(data, i)) continue;
+    const r = reds[data[i]!]!;
+    const g = greens[data[i + 1]!]!;
+    const b = blues[data[i + 2]!]!;
     const weight = r + g + b;
     red += weight * r;
     green += weight * g;
     blue += weight * b;
     total += weight;
   }
-  return total === 0 ? [0, 0, 0] : [red / total, green / total, blue / total];
+  return { white, tissue: total === 0 ? [0, 0, 0] : [red / total, green / total, blue / total] };
+}
+
+const isBlack = (data: Uint8Array, at: number): boolean =>
+  data[at]! < BLACK && data[at + 1]! < BLACK && data[at + 2]! < BLACK;
+
+/** What every intensity absorbs beyond white. */
+const beyond = (white: number): Float64Array => DENSITY.map((density) => Math.max(0, density - white));
+
+/** The density by channel of the darkest among the palest pixels, each channel's own. */
+function whiteDensity({ data }: RgbImage): Densities {
+  const counts = Array.from({ length: 3 }, () => new Uint32Array(256));
+  let pixels = 0;
+  for (let i = 0; i < data.length; i += 3) {
+    if (isBlack(data, i)) continue;
+    for (let channel = 0; channel < 3; channel++) counts[channel]![data[i + channel]!]!++;
+    pixels++;
+  }
+  const densityOf = (histogram: Uint32Array): number => {
+    let value = 255;
+    for (let paler = histogram[value]!; value > 0 && paler < WHITE_SHARE * pixels; paler += histogram[value]!) value--;
+    return Math.min(MAX_WHITE, DENSITY[value]!);
+  };
+  return counts.map(densityOf);
 }
 
 /** Returns the normalised value of every intensity: 3 x 256, red, green, blue. */
-export function normalisationTable(density: StainDensity): Uint8Array {
+export function normalisationTable({ white, tissue }: StainDensity): Uint8Array {
   const table = new Uint8Array(3 * 256);
-  for (const [channel, mean] of density.entries()) {
-    const wanted = REFERENCE[channel]! / Math.max(mean, 1e-6);
+  for (const [channel, reference] of REFERENCE.entries()) {
+    const wanted = reference / Math.max(tissue[channel]!, 1e-6);
     const factor = Math.min(MAX_FACTOR, Math.max(1 / MAX_FACTOR, wanted));
-    for (let value = 0; value < 256; value++) {
-      table[256 * channel + value] = Math.round(intensityOf(factor * DENSITY[value]!));
-    }
+    const densities = beyond(white[channel]!).map((density) => factor * density);
+    table.set(
+      Uint8Array.from(densities, (density) => Math.round(intensityOf(density))),
+      256 * channel,
+    );
   }
   return table;
 }

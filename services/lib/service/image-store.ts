@@ -35,11 +35,11 @@ export interface ImageStore {
 
 const openNormalised = async (
   bytes: Uint8Array,
-  { stainDensity: [red, green, blue] }: ImageDescription,
+  { stainDensity }: ImageDescription,
   maxPixels: number,
 ): Promise<ImageSource> => {
-  if (red === undefined || green === undefined || blue === undefined) return openImage(bytes, { maxPixels });
-  const table = normalisationTable([red, green, blue]);
+  if (!stainDensity) return openImage(bytes, { maxPixels });
+  const table = normalisationTable(stainDensity);
   return openImage(bytes, { maxPixels }, (image) => normalise(image, table));
 };
 

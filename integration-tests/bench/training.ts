@@ -17,7 +17,7 @@ import { type Benchmark, type Timing, timed } from "./measure.ts";
 import { type PytorchPeer, startPytorch } from "./peers/pytorch.ts";
 
 const BATCH = 128;
-const STEPS = 10;
+const STEPS = 30;
 const PATCHES = 1024;
 const THREADS = 2;
 

@@ -1,4 +1,5 @@
 /** @file The forward pass of a training step, layer by layer: in blocks where the CPU has them and the layers fit, else by the operators. */
+import { coveringStep, covers } from "./blocked/covering-convolution.ts";
 import { type Planes, plainPlanes } from "./blocked/planes.ts";
 import { blockedStage, canBlock, type Stage } from "./blocked/stage.ts";
 import type { Graph, Value } from "./graph.ts";
@@ -32,9 +33,12 @@ export function forwardSteps(
     const behind = followers(layers.slice(at + 1).map((next) => next.layer));
     const [weight, bias] = parameters;
     const stage: Stage | undefined =
-      layer.type === "conv" ? { layer, ...behind, input, isFirst: at === 0, batchSize, block } : undefined;
-    if (stage && weight !== undefined && bias !== undefined && block > 0 && canBlock(stage)) {
+      layer.type === "conv" && block > 0 ? { layer, ...behind, input, isFirst: at === 0, batchSize, block } : undefined;
+    if (stage && weight !== undefined && bias !== undefined && canBlock(stage)) {
       steps.push(blockedStage(graph, stage, flowing, weight, bias));
+      at += 1 + behind.layers;
+    } else if (stage && weight !== undefined && bias !== undefined && covers(stage)) {
+      steps.push(coveringStep(graph, stage, flowing, weight, bias));
       at += 1 + behind.layers;
     } else {
       const step = operatorOf(layer).train(graph, layer, { value: flowing.plain(), shape: input }, parameters);

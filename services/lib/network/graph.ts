@@ -14,8 +14,9 @@ export type Value = string;
 export type Dim = number | string;
 /** The element types that graphs here use. */
 export type ElementType = "float32" | "uint8" | "int32" | "int64" | "bool";
-/** Attributes of a node: integers, lists of integers, and names of modes. */
-export type Attributes = Readonly<Record<string, number | readonly number[] | string>>;
+/** An attribute of a node: an integer, a list of integers, the name of a mode, a float32. */
+type Attribute = number | readonly number[] | string | { readonly float: number };
+export type Attributes = Readonly<Record<string, Attribute>>;
 
 /** The ONNX operator set that graphs are written in. */
 export const OPSET = 21n;
@@ -35,6 +36,8 @@ export class Graph {
   readonly #initializers = new Map<string, DeepPartial<TensorProto>>();
   readonly #inputs: DeepPartial<ValueInfoProto>[] = [];
   readonly #outputs: DeepPartial<ValueInfoProto>[] = [];
+  /** The names of vectors of int32 by what they hold: every node that uses one repeats its name, and some are long. */
+  readonly #int32s = new Map<string, Value>();
   #usesBlocked = false;
 
   /** Declares an input of the model. */
@@ -60,8 +63,12 @@ export class Graph {
   }
 
   /** Adds a vector of int32, once for each content. */
-  int32s(values: readonly number[]): Value {
-    return this.#constant(`int32(${values})`, "int32", [values.length], Int32Array.from(values));
+  int32s(values: ArrayLike<number>): Value {
+    const data = Int32Array.from(values);
+    const content = data.join();
+    const name = this.#int32s.get(content) ?? `int32_${this.#int32s.size}`;
+    this.#int32s.set(content, name);
+    return this.#constant(name, "int32", [data.length], data);
   }
 
   /** Adds a vector of int64 (what operators take as axes, shapes and indices), once for each content. */
@@ -129,9 +136,10 @@ export class Graph {
   }
 }
 
-function attribute([name, value]: readonly [string, number | readonly number[] | string]): DeepPartial<AttributeProto> {
+function attribute([name, value]: readonly [string, Attribute]): DeepPartial<AttributeProto> {
   if (typeof value === "string") return { name, type: AttributeProto_AttributeType.STRING, s: Buffer.from(value) };
   if (typeof value === "number") return { name, type: AttributeProto_AttributeType.INT, i: BigInt(value) };
+  if ("float" in value) return { name, type: AttributeProto_AttributeType.FLOAT, f: value.float };
   return { name, type: AttributeProto_AttributeType.INTS, ints: value.map(BigInt) };
 }
 

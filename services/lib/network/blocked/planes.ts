@@ -16,6 +16,16 @@ const once = (make: () => Value): (() => Value) => {
   return () => (made ??= make());
 };
 
+/** Returns `make`, which writes what it makes of planes once, however often it is asked. */
+export function oncePer<T>(make: (planes: Planes) => T): (planes: Planes) => T {
+  const known = new Map<Planes, T>();
+  return (planes) => {
+    const made = known.get(planes) ?? make(planes);
+    known.set(planes, made);
+    return made;
+  };
+}
+
 /** Returns planes of a plain value. */
 export const plainPlanes = (graph: Graph, value: Value): Planes => ({
   plain: () => value,

@@ -4,10 +4,11 @@
  */
 import type { Graph, Value } from "../graph.ts";
 import type { ConvLayer, Shape } from "../layers.ts";
-import { firstMaximumTakes } from "../operators/max-pool.ts";
+import { correlation, exchanged, imagesAsChannels, widened } from "./correlation.ts";
 import { blockedFilter, plainInputFilter, turnedWeight } from "./filters.ts";
-import { type FirstGradient, firstPlaces, firstWeightGradient } from "./first-convolution.ts";
-import { blockedPlanes, type Planes } from "./planes.ts";
+import { firstPlaces, firstWeightGradient } from "./first-convolution.ts";
+import { blockedPlanes, oncePer, type Planes } from "./planes.ts";
+import { isPositive, joinPlaces, leftBehind, runningMaxima, shares, type Windows, windowPlaces } from "./pool.ts";
 
 /** What a stage is made of. */
 export interface Stage {
@@ -35,8 +36,8 @@ export function canBlock({ layer, poolPx, input, isFirst, batchSize, block }: St
   const whole = (count: number): boolean => count % block === 0;
   const side = input.sidePx - layer.kernelPx + 1;
   const fits = whole(layer.channels) && side % poolPx === 0 && side > 1;
-  if (isFirst) return fits && input.channels < block && input.sidePx % poolPx === 0;
-  return fits && whole(input.channels) && whole(batchSize);
+  const fitsInput = isFirst ? input.channels < block : whole(input.channels);
+  return fits && fitsInput && whole(batchSize);
 }
 
 /** Writes a stage; `weight` [O, I, k, k], `bias` [O]. */
@@ -46,119 +47,72 @@ export function blockedStage(graph: Graph, stage: Stage, input: Planes, weight: 
   const filter = { outputs: channels, inputs: stage.input.channels, kernelPx: layer.kernelPx, block };
   const side = stage.input.sidePx - layer.kernelPx + 1;
   const pooledPx = side / poolPx;
-  const shape = [batchSize, channels, pooledPx, pooledPx];
+  const windows: Windows = { rows: (batchSize * channels) / block, poolPx, pooledPx, block };
 
+  const convolved = (): Value => graph.blocked("Conv", [input.blocked(), blockedFilter(graph, weight, filter), bias]);
   const places = isFirst
     ? firstPlaces(graph, stage, input.plain(), plainInputFilter(graph, weight, filter), bias)
-    : windowPlaces(graph, graph.blocked("Conv", [input.blocked(), blockedFilter(graph, weight, filter), bias]), {
-        rows: (batchSize * channels) / block,
-        poolPx,
-        pooledPx,
-        block,
-        shape,
-      });
-  const maximum = places.reduce((most, place) => graph.node("Max", [most, place]));
+    : windowPlaces(graph, convolved(), windows, [batchSize, channels, pooledPx, pooledPx]);
+  const maxima = runningMaxima(graph, places);
+  const maximum = maxima.at(-1)!;
   const output = hasRelu ? graph.node("Relu", [maximum]) : maximum;
 
-  /** The gradient by what the rectifier got, blocked; asked for twice, written once. */
-  const memo = new Map<Planes, { gated: Value; shares: readonly Value[] }>();
-  const passBack = (gradient: Planes) => {
-    const known = memo.get(gradient);
-    if (known) return known;
+  /** What is left of the gradient by the convolution's output behind each place, blocked. */
+  const passBack = oncePer((gradient) => {
     const given = gradient.blocked();
-    const isPositive = (): Value => graph.node("Greater", [output, graph.scalar(0)]);
-    const gated = hasRelu ? graph.node("Where", [isPositive(), given, graph.scalar(0)]) : given;
-    const made = { gated, shares: firstMaximumTakes(graph, places, maximum, gated) };
-    memo.set(gradient, made);
-    return made;
-  };
-  const whole = new Map<Planes, Value>();
+    const gated = hasRelu ? graph.node("Mul", [given, isPositive(graph, output)]) : given;
+    return leftBehind(graph, maxima, gated);
+  });
   /** The gradient by the convolution's output, blocked [N, O, side, side]. */
-  const convolutionGradient = (gradient: Planes): Value => {
-    const known = whole.get(gradient);
-    if (known !== undefined) return known;
-    const rows = (batchSize * channels) / block;
-    const made = joinPlaces(graph, passBack(gradient).shares, { rows, poolPx, pooledPx, block });
-    const value = graph.reshape(made, [batchSize, channels, side, side]);
-    whole.set(gradient, value);
-    return value;
-  };
+  const convolutionGradient = oncePer((gradient) => {
+    const made = joinPlaces(graph, shares(graph, passBack(gradient)), windows);
+    return graph.reshape(made, [batchSize, channels, side, side]);
+  });
   return {
     output: blockedPlanes(graph, output, channels),
     parameterGradients: (gradient) => {
-      const { gated, shares } = passBack(gradient);
-      // what a pool passes back adds up to what it got, so the bias needs the pooled gradient only
-      const byBlock = graph.reshape(gated, [batchSize, channels / block, pooledPx ** 2, block]);
-      const biasGradient = graph.reshape(graph.sum(byBlock, [0, 2]), [channels]);
-      const parts: FirstGradient = { pixels: input.plain(), shares };
+      const left = passBack(gradient);
+      // What a pool passes back adds up to what it got, so the bias needs the pooled gradient only.
+      const means = graph.blocked("GlobalAveragePool", [left[0]!]);
+      const sums = graph.node("Mul", [
+        graph.sum(graph.reshape(means, [batchSize, channels]), [0]),
+        graph.scalar(pooledPx ** 2),
+      ]);
       const weightGradient = isFirst
-        ? firstWeightGradient(graph, stage, parts)
-        : swappedWeightGradient(graph, stage, input, convolutionGradient(gradient));
-      return [weightGradient, biasGradient];
+        ? firstWeightGradient(graph, stage, input.plain(), left)
+        : laterWeightGradient(graph, stage, input.plain(), convolutionGradient(gradient));
+      return [weightGradient, sums];
     },
     inputGradient: (gradient) => {
       const { inputs, outputs, kernelPx } = filter;
-      const turned = blockedFilter(graph, turnedWeight(graph, weight), {
-        outputs: inputs,
-        inputs: outputs,
-        kernelPx,
-        block,
-      });
-      const pads = new Array<number>(4).fill(kernelPx - 1);
-      const full = graph.blocked("Conv", [convolutionGradient(gradient), turned], { pads });
+      const turned = { ...filter, outputs: inputs, inputs: outputs };
+      const turnedFilter = blockedFilter(graph, turnedWeight(graph, weight), turned);
+      // A convolution computes the outputs that reach beyond a row one after the other, but not those beyond a column: rows get zeros.
+      const margin = kernelPx - 1;
+      const lines = { sidePx: side, block, before: margin, after: margin };
+      const wide = widened(graph, convolutionGradient(gradient), lines);
+      const planes = graph.reshape(wide, [batchSize, outputs, side, side + 2 * margin]);
+      const full = graph.blocked("Conv", [planes, turnedFilter], { pads: [margin, 0, margin, 0] });
       return blockedPlanes(graph, full, inputs);
     },
   };
 }
 
-interface Windows {
-  /** N * O / B: planes of blocks. */
-  readonly rows: number;
-  readonly poolPx: number;
-  readonly pooledPx: number;
-  readonly block: number;
-}
-
-/** The values at each place of a window, row by row, of a blocked value: contiguous slices, for a block is the last axis. */
-function windowPlaces(
-  graph: Graph,
-  value: Value,
-  { rows, poolPx, pooledPx, block, shape }: Windows & { readonly shape: readonly number[] },
-): readonly Value[] {
-  if (poolPx === 1) return [value];
-  const view = graph.reshape(value, [rows * pooledPx, poolPx, pooledPx, poolPx * block]);
-  const axes = graph.int64s([1, 3]);
-  return Array.from({ length: poolPx ** 2 }, (_, place) => {
-    const [row, column] = [Math.floor(place / poolPx), place % poolPx];
-    const starts = graph.int64s([row, column * block]);
-    const ends = graph.int64s([row + 1, (column + 1) * block]);
-    return graph.reshape(graph.node("Slice", [view, starts, ends, axes]), shape);
-  });
-}
-
-/** The inverse of `windowPlaces`. */
-function joinPlaces(graph: Graph, places: readonly Value[], { rows, poolPx, pooledPx, block }: Windows): Value {
-  if (places.length === 1) return places[0]!;
-  const cells = places.map((place) => graph.reshape(place, [rows * pooledPx, 1, pooledPx, block]));
-  const lines = Array.from({ length: poolPx }, (_, row) =>
-    graph.node("Concat", cells.slice(row * poolPx, (row + 1) * poolPx), { axis: 3 }),
-  );
-  return graph.node("Concat", lines, { axis: 1 });
-}
-
-/** dW[o, i] correlates x[i] with dy[o] over the batch: a blocked convolution with batch and channels exchanged. */
-function swappedWeightGradient(
+/** Returns [O, I, k, k]; `pixels` plain, `gradient` by the convolution's output, blocked. */
+function laterWeightGradient(
   graph: Graph,
   { layer, input, batchSize, block }: Stage,
-  planes: Planes,
+  pixels: Value,
   gradient: Value,
 ): Value {
-  const side = input.sidePx - layer.kernelPx + 1;
-  const exchange = (value: Value): Value => graph.node("Transpose", [value], { perm: [1, 0, 2, 3] });
-  const byImage = graph.blocked("ReorderInput", [exchange(planes.plain())]); // [I, N, S, S], blocks of images
-  // as a filter: [O/B, N/B, side, side, B images, B outputs]
-  const blocks = graph.reshape(gradient, [batchSize / block, block, layer.channels / block, side ** 2, block]);
-  const filter = graph.node("Transpose", [blocks], { perm: [2, 0, 3, 1, 4] });
-  const swapped = graph.blocked("Conv", [byImage, graph.reshape(filter, [layer.channels, batchSize, side, side])]);
-  return exchange(graph.blocked("ReorderOutput", [swapped], { channels: layer.channels }));
+  const shape = {
+    batchSize,
+    inputs: input.channels,
+    inputPx: input.sidePx,
+    outputs: layer.channels,
+    dilation: 1,
+    block,
+  };
+  const gradientPx = input.sidePx - layer.kernelPx + 1;
+  return exchanged(graph, correlation(graph, imagesAsChannels(graph, pixels), gradient, { ...shape, gradientPx }));
 }

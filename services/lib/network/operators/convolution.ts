@@ -30,8 +30,8 @@ export const convolution: Operator<ConvLayer> = {
   /**
    * dW[o, c] correlates x[c] with dy[o] over the batch: a convolution with batch and channels swapped.
    * dx is the full correlation of dy with W: a transposed convolution. db[o] sums dy[o].
-   * Kernels that cover their input go the same way. As matrix products (Gemm) a step would take 5 % less, but ONNX Runtime
-   * cuts a Gemm's sums by the number of threads, and a step's bits would depend on it; a Conv's sums it does not.
+   * Kernels that cover their input go the same way. ONNX Runtime cuts a matrix product's sums by the number of threads, if it is not written
+   * with care (`blocked/covering-convolution.ts`), and a step's bits would depend on it; a Conv's sums it does not.
    */
   train(graph, _layer, { value }, [weight, bias]) {
     if (weight === undefined || bias === undefined) throw new Error("A convolution has a weight and a bias");

@@ -50,12 +50,7 @@ function windowPlaces(graph: Graph, value: Value, sizePx: number, sidePx: number
  * Each place's share of the gradient: the first place that equals the maximum takes it all, and leaves nothing for later
  * ones. Plain comparisons, because MaxPool's indices with MaxUnpool exist on the CPU only.
  */
-export function firstMaximumTakes(
-  graph: Graph,
-  places: readonly Value[],
-  maximum: Value,
-  gradient: Value,
-): readonly Value[] {
+function firstMaximumTakes(graph: Graph, places: readonly Value[], maximum: Value, gradient: Value): readonly Value[] {
   let left = gradient;
   return places.map((place, i) => {
     if (i === places.length - 1) return left;

@@ -1,0 +1,83 @@
+/**
+ * @file The gradient by a convolution's weights: what lies before it, correlated with the gradient by what lies behind it, over all images.
+ * As a blocked convolution it exchanges batch and channels, and the gradient is its filter.
+ */
+import type { Graph, Value } from "../graph.ts";
+
+/** Outputs that ONNX Runtime's blocked convolutions compute side by side; what is left over in a row takes longer each. */
+const SIDE_BY_SIDE = 6;
+
+/** Sizes of a correlation. */
+export interface CorrelationShape {
+  readonly batchSize: number;
+  /** Of the input. */
+  readonly inputs: number;
+  readonly inputPx: number;
+  /** Of the gradient. */
+  readonly outputs: number;
+  readonly gradientPx: number;
+  /** How far apart the gradient's values lie. */
+  readonly dilation: number;
+  readonly block: number;
+}
+
+/**
+ * Returns the correlation of each input channel with each gradient, plain [I, O, s, s], s the places that the gradient has on the input:
+ * inputPx - (gradientPx - 1) * dilation. `images` is what `imagesAsChannels` made of the input, `gradient` blocked [N, O, gradientPx, gradientPx].
+ */
+export function correlation(graph: Graph, images: Value, gradient: Value, shape: CorrelationShape): Value {
+  const { batchSize, inputs, inputPx, outputs, gradientPx, dilation, block } = shape;
+  const sidePx = inputPx - (gradientPx - 1) * dilation;
+  // as a filter: [O/B, N/B, rows, columns, B images, B outputs]; Gather, unlike Transpose, works in several threads
+  const lines = graph.reshape(gradient, [-1, block]);
+  const filter = graph.node("Gather", [lines, graph.int32s(filterLines(shape))]);
+  const missing = (SIDE_BY_SIDE - (sidePx % SIDE_BY_SIDE)) % SIDE_BY_SIDE;
+  // one or two more are computed sooner than four or five one after the other
+  const added = missing <= 2 ? missing : 0;
+  const wide = added > 0 ? widened(graph, images, { sidePx: inputPx, block, after: added }) : images;
+  const input = graph.reshape(wide, [inputs, batchSize, inputPx, inputPx + added]);
+  const weight = graph.reshape(filter, [outputs, batchSize, gradientPx, gradientPx]);
+  const correlated = graph.blocked("Conv", [input, weight], { dilations: [dilation, dilation] });
+  const plain = graph.blocked("ReorderOutput", [correlated], { channels: outputs });
+  if (added === 0) return plain;
+  const [starts, ends, axes] = [[0], [sidePx], [3]].map((list) => graph.int64s(list));
+  return graph.node("Slice", [plain, starts!, ends!, axes!]);
+}
+
+/** Returns plain planes [N, C, S, S] as C images of N channels, blocked. */
+export const imagesAsChannels = (graph: Graph, planes: Value): Value =>
+  graph.blocked("ReorderInput", [exchanged(graph, planes)]);
+
+/** Exchanges batch and channels of plain planes. */
+export const exchanged = (graph: Graph, planes: Value): Value =>
+  graph.node("Transpose", [planes], { perm: [1, 0, 2, 3] });
+
+/** Returns blocked planes of square images with columns of zeros before and after, as lines of a matrix. */
+export function widened(graph: Graph, planes: Value, { sidePx, block, before = 0, after }: WidenedShape): Value {
+  const pads = graph.int64s([0, before * block, 0, after * block]);
+  return graph.node("Pad", [graph.reshape(planes, [-1, sidePx * block]), pads, graph.scalar(0)]);
+}
+
+interface WidenedShape {
+  readonly sidePx: number;
+  readonly block: number;
+  readonly before?: number;
+  readonly after: number;
+}
+
+/** The lines of B outputs of a blocked gradient [N, O/B, places, B], in the order [O/B, N/B, places, B images]. */
+function filterLines({ batchSize, outputs, gradientPx, block }: CorrelationShape): Int32Array {
+  const [blocks, places] = [outputs / block, gradientPx ** 2];
+  const lines = new Int32Array(batchSize * blocks * places);
+  let at = 0;
+  for (let ofOutputs = 0; ofOutputs < blocks; ofOutputs++) {
+    for (let first = 0; first < batchSize; first += block) {
+      for (let place = 0; place < places; place++) {
+        for (let image = first; image < first + block; image++) {
+          lines[at++] = (image * blocks + ofOutputs) * places + place;
+        }
+      }
+    }
+  }
+  return lines;
+}

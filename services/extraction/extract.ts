@@ -2,6 +2,7 @@
 
 import { invalid } from "../lib/errors.ts";
 import { checkReductions } from "../lib/method/blocks.ts";
+import { NORMALISATION } from "../lib/method/normalisation.ts";
 import { objectKey } from "../lib/objects/object-key.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
 import { ExtractRequest, Sampling, type Shortfall } from "../lib/proto/radhical/v1/extraction.ts";
@@ -40,7 +41,13 @@ export const extractJobs = (ctx: ExtractContext): JobDefinition<ExtractRequest> 
   plan: async ({ cohortId, sampling: given }) => {
     const sampling = checkSampling(given);
     const cohort = await readDocument(ctx.objects, COHORT, cohortId);
-    const settings = contentId("patches", encode(Sampling, sampling), cohort.annotation, cohort.maskKind);
+    const settings = contentId(
+      "patches",
+      NORMALISATION,
+      encode(Sampling, sampling),
+      cohort.annotation,
+      cohort.maskKind,
+    );
     const units = cohort.members.map(({ imageId, maskId }) => {
       const task = { imageId, maskId, annotation: cohort.annotation, maskKind: cohort.maskKind, sampling };
       const outputKey = objectKey("patches", settings, "records", contentId(imageId, maskId));

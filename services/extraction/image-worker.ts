@@ -1,4 +1,5 @@
 /** @file Cuts the patches of one image: one shard per level. */
+import { NORMALISATION } from "../lib/method/normalisation.ts";
 import type { SampleCounts, Shortfall } from "../lib/method/sampling.ts";
 import { objectKey } from "../lib/objects/object-key.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
@@ -43,7 +44,7 @@ export const imageWorker = (ctx: ImageWorkerContext): UnitHandler<ExtractTask> =
       seed: String(sampling?.seed ?? 0n),
       imageId,
     };
-    const folder = objectKey("patches", contentId(ExtractTask.encode(task).finish()));
+    const folder = objectKey("patches", contentId(NORMALISATION, ExtractTask.encode(task).finish()));
     const levels: ExtractRecord_LevelPatches[] = [];
     const shortfalls = await ctx.cutters.cut(request, async ({ level, labels: patchLabels }, shard) => {
       const shardKey = objectKey(folder, `level-${level}.tar`);

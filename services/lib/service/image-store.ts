@@ -3,7 +3,7 @@ import { LRUCache } from "lru-cache";
 import { DomainError } from "../errors.ts";
 import { type ImageSource, openImage } from "../images/image-source.ts";
 import { type DecodedMask, decodeMask, type MaskInterpretation } from "../images/mask.ts";
-import { normalisationTable, normalise } from "../method/normalisation.ts";
+import { NORMALISATION, normalisationTable, normalise } from "../method/normalisation.ts";
 import { objectKey } from "../objects/object-key.ts";
 import type { ObjectStore } from "../objects/object-store.ts";
 import { ImportPurpose, MaskKind } from "../proto/radhical/v1/datasets.ts";
@@ -21,9 +21,13 @@ const INTERPRETATION: Partial<Record<MaskKind, MaskInterpretation>> = {
   [MaskKind.MASK_KIND_LABELS]: "labels",
 };
 
-/** Returns the key of what is known of a file that was imported for a purpose. */
+/** Returns the key of what is known of a file that was imported for a purpose; of an image that is what its pixels are normalised by. */
 export const descriptionKey = (id: string, purpose: ImportPurpose): string =>
-  objectKey("images", id, PURPOSE_NAME[purpose] ?? "image");
+  objectKey(
+    "images",
+    id,
+    purpose === ImportPurpose.IMPORT_PURPOSE_MASK ? "mask" : `image-${NORMALISATION.replaceAll(" ", "-")}`,
+  );
 
 export interface ImageStore {
   /** Returns what is known of an imported file. Throws notFound IMAGE_NOT_FOUND. */

@@ -10,5 +10,6 @@ test("names the widest vector extension of the processor", () => {
 });
 
 test("puts the provider and the version into the compute class", () => {
+  assert.match(computeClass("cpu", 16, "1.30.0"), /^cpu\/C16\.2\/[a-z0-9_]+\/ort-1\.30\.0$/);
   assert.match(computeClass("cuda", 0, "1.30.0"), /^cuda\/A\/ort-1\.30\.0$/);
 });

@@ -8,13 +8,16 @@ export type Device = (typeof DEVICES)[number];
 /** An execution provider of ONNX Runtime. A session has one and no other: what it lacks is an error, not a quiet slow run. */
 export type Provider = Exclude<Device, "auto">;
 
+/** Changes with the order in which the blocked training graph adds up (`lib/network/blocked`). */
+const BLOCKED_REVISION = 2;
+
 /**
  * Returns the compute class: results are promised to be identical bytes within one class only. Provider, variant of the training graph
- * (A: standard operators; C and the block's channels: ONNX Runtime's own, for CPUs), on a CPU its instruction set, and ONNX Runtime's
- * version, e.g. `cpu/C8/avx2/ort-1.30.0` or `cuda/A/ort-1.30.0`.
+ * (A: standard operators; C, the block's channels and a revision: ONNX Runtime's own, for CPUs), on a CPU its instruction set, and ONNX Runtime's
+ * version, e.g. `cpu/C8.2/avx2/ort-1.30.0` or `cuda/A/ort-1.30.0`.
  */
 export const computeClass = (provider: Provider, channelBlock: number, ortVersion: string): string => {
-  const variant = channelBlock > 0 ? `C${channelBlock}` : "A";
+  const variant = channelBlock > 0 ? `C${channelBlock}.${BLOCKED_REVISION}` : "A";
   const machine = provider === "cpu" ? [instructionSet(cpuFlags())] : [];
   return [provider, variant, ...machine, `ort-${ortVersion}`].join("/");
 };

@@ -202,7 +202,10 @@ test("lets a process end cleanly that closes during a run", async () => {
 });
 
 test("names the compute class by provider, variant, instruction set and version", async (t) => {
-  assert.match((await open(t, { device: "auto" })).computeClass, /^cpu\/(A|C8|C16)\/[a-z0-9_]+\/ort-\d+\.\d+\.\d+$/);
+  assert.match(
+    (await open(t, { device: "auto" })).computeClass,
+    /^cpu\/(A|C(8|16)\.2)\/[a-z0-9_]+\/ort-\d+\.\d+\.\d+$/,
+  );
 });
 
 /** A worker that is ready and then does what a request of a kind asks for; it knows no blocked operators. */

@@ -1,7 +1,7 @@
 /**
  * @file Stain normalisation: an image as a scanner would have shown it, had its lamp been white and its section stained as strongly as
  * every other. Light absorbed is linear in the amount of stain (Beer-Lambert), so one difference per channel in optical density undoes
- * the colour and brightness of the lamp exactly, one factor a paler or darker stain. Both are a function of the whole image, so tiles
+ * the colour and brightness of the lamp exactly (to a white of 189 of 255), one factor a paler or darker stain. Both are a function of the whole image, so tiles
  * of it agree, and dense evaluation stays exact.
  */
 import type { RgbImage } from "./image.ts";
@@ -17,7 +17,10 @@ const MAX_FACTOR = 4;
 const BLACK = 40;
 /** The share of pixels taken for white: the palest, too few to hold a stain and too many to be noise. */
 const WHITE_SHARE = 0.01;
-/** No lamp is taken for darker: an image full of tissue has no white to go by. The palest tissue seen has .16. */
+/**
+ * No lamp is taken for darker: an image full of tissue has no white to go by. The palest pixels of images of tissue alone had up to .16, so that lamps of half
+ * that are told from none; beyond .3 an image would lose more contrast than a lamp takes.
+ */
 const MAX_WHITE = 0.3;
 
 /** How an image is stained, by channel. */

@@ -77,7 +77,7 @@ interface Factor {
  * change how it cuts the sums, parts of rows do not: the longer side has to be the rows, or a step's bits would depend on the number of
  * threads.
  */
-export function product(graph: Graph, left: Factor, right: Factor, [rows, columns]: readonly [number, number]): Value {
+function product(graph: Graph, left: Factor, right: Factor, [rows, columns]: readonly [number, number]): Value {
   const flags = (a: boolean, b: boolean) => ({ transA: Number(a), transB: Number(b) });
   const { turned: leftTurned = false } = left;
   const { turned: rightTurned = false } = right;

@@ -1,5 +1,5 @@
 /**
- * @file A max pool on blocked values without ONNX Runtime's operators for its gradient, which exist on no CPU: the places of all windows side by side, their
+ * @file A max pool on blocked values without MaxUnpool, which has no blocked form: the places of all windows side by side, their
  * maxima, and which place is the first that is its window's. What is written here takes as few passes over memory as were found.
  */
 import type { Graph, Value } from "../graph.ts";

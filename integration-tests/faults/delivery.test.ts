@@ -6,10 +6,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { createRandom } from "../../services/lib/method/random.ts";
 import { openS3Store } from "../../services/lib/objects/s3-store.ts";
+import { ImportPurpose } from "../../services/lib/proto/radhical/v1/datasets.ts";
 import { JobState } from "../../services/lib/proto/radhical/v1/jobs.ts";
 import { ImageDescription } from "../../services/lib/proto/radhical/v1/work.ts";
 import { openKafkaQueue } from "../../services/lib/queue/kafka-queue.ts";
 import { readConfig } from "../../services/lib/service/config.ts";
+import { descriptionKey } from "../../services/lib/service/image-store.ts";
 import { ASSEMBLE_TOPIC, allLevels, eventsTopic, levelTopic } from "../../services/lib/service/topics.ts";
 import { type Deployment, provisionDeployment, serversFromEnvironment } from "../deployment.fixture.ts";
 import { watchToEnd } from "../rpc-jobs.fixture.ts";
@@ -97,7 +99,9 @@ if (servers) {
       const objects = await openS3Store(deployment.bucket);
       t.after(() => objects.close());
       for (const { copyInputs } of [reference, small]) await copyInputs(objects);
-      const { pixelsKey } = ImageDescription.decode(await objects.get(`images/${small.imageId}/image`));
+      const { pixelsKey } = ImageDescription.decode(
+        await objects.get(descriptionKey(small.imageId, ImportPurpose.IMPORT_PURPOSE_IMAGE)),
+      );
       const image = await objects.get(pixelsKey);
       await objects.delete(pixelsKey);
       const { services, stop } = await startFleet(t, deployment, CASCADE_PROCESSES);

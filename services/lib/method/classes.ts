@@ -4,6 +4,7 @@ import { type BitPlane, complement, countInRect, difference, emptyPlane, packPla
 import { dropSmall, fillEnclosed } from "./cleaning.ts";
 import type { Annotation, LabelPlane, RgbImage } from "./image.ts";
 import { anyInBlocks, anyWithin } from "./neighbourhood.ts";
+import { quantile } from "./quantile.ts";
 
 /** Iterations of the 3x3 square that make the ring. */
 const RING_PX = 3;
@@ -85,16 +86,6 @@ export const darkPixels = ({ width, height, data }: RgbImage): Uint8Array => {
   const dark = new Uint8Array(width * height);
   for (let i = 0; i < dark.length; i++) dark[i] = data[3 * i]! < limit ? 1 : 0;
   return fillEnclosed(dropSmall(dark, width, height, MIN_DARK_PX, 8), width, height);
-};
-
-/** The least value that `count` pixels do not exceed. */
-const quantile = (histogram: Uint32Array, count: number): number => {
-  let seen = 0;
-  for (let value = 0; value < 256; value++) {
-    seen += histogram[value]!;
-    if (seen >= count) return value;
-  }
-  return 255;
 };
 
 /** What a centre is drawn as: three kinds at level 1; four at the coarser ones, where edge and background make up class none. */

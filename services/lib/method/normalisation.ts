@@ -5,6 +5,7 @@
  * of it agree, and dense evaluation stays exact.
  */
 import type { RgbImage } from "./image.ts";
+import { quantile } from "./quantile.ts";
 
 /** Optical densities (natural logarithm) of red, green and blue; no tuple, so that a message can hold them. */
 type Densities = number[];
@@ -17,10 +18,7 @@ const MAX_FACTOR = 4;
 const BLACK = 40;
 /** The share of pixels taken for white: the palest, too few to hold a stain and too many to be noise. */
 const WHITE_SHARE = 0.01;
-/**
- * No lamp is taken for darker: an image full of tissue has no white to go by. The palest pixels of images of tissue alone had up to .16, so that lamps of half
- * that are told from none; beyond .3 an image would lose more contrast than a lamp takes.
- */
+/** No lamp is taken for darker: an image full of tissue has no white to go by. Of the images learnt from none has more than .16. */
 const MAX_WHITE = 0.3;
 
 /** How an image is stained, by channel. */
@@ -80,12 +78,8 @@ function whiteDensity({ data }: RgbImage): Densities {
     for (let channel = 0; channel < 3; channel++) counts[channel]![data[i + channel]!]!++;
     pixels++;
   }
-  const densityOf = (histogram: Uint32Array): number => {
-    let value = 255;
-    for (let paler = histogram[value]!; value > 0 && paler < WHITE_SHARE * pixels; paler += histogram[value]!) value--;
-    return Math.min(MAX_WHITE, DENSITY[value]!);
-  };
-  return counts.map(densityOf);
+  const darker = pixels - Math.ceil(WHITE_SHARE * pixels);
+  return counts.map((histogram) => Math.min(MAX_WHITE, DENSITY[quantile(histogram, darker + 1)]!));
 }
 
 /** Returns the normalised value of every intensity: 3 x 256, red, green, blue. */

@@ -34,11 +34,9 @@ export function forwardSteps(
     const [weight, bias] = parameters;
     const stage: Stage | undefined =
       layer.type === "conv" && block > 0 ? { layer, ...behind, input, isFirst: at === 0, batchSize, block } : undefined;
-    if (stage && weight !== undefined && bias !== undefined && canBlock(stage)) {
-      steps.push(blockedStage(graph, stage, flowing, weight, bias));
-      at += 1 + behind.layers;
-    } else if (stage && weight !== undefined && bias !== undefined && covers(stage)) {
-      steps.push(coveringStep(graph, stage, flowing, weight, bias));
+    const write = stage && writerOf(stage);
+    if (write && weight !== undefined && bias !== undefined) {
+      steps.push(write(graph, stage, flowing, weight, bias));
       at += 1 + behind.layers;
     } else {
       const step = operatorOf(layer).train(graph, layer, { value: flowing.plain(), shape: input }, parameters);
@@ -53,6 +51,10 @@ export function forwardSteps(
   }
   return steps;
 }
+
+/** What writes a convolution and what belongs to it for CPUs; none: the operators do. */
+const writerOf = (stage: Stage): typeof blockedStage | undefined =>
+  canBlock(stage) ? blockedStage : covers(stage) ? coveringStep : undefined;
 
 /** What of the layers behind a convolution belongs to its stage: one pool, one rectifier. */
 function followers([first, second]: readonly Layer[]): {

@@ -3,42 +3,33 @@
  * As a blocked convolution it exchanges batch and channels, and the gradient is its filter.
  */
 import type { Graph, Value } from "../graph.ts";
+import type { Stage } from "./stage.ts";
 
 /** Outputs that ONNX Runtime's blocked convolutions compute side by side; what is left over in a row takes longer each. */
 const SIDE_BY_SIDE = 6;
 
-/** Sizes of a correlation. */
-export interface CorrelationShape {
-  readonly batchSize: number;
-  /** Of the input. */
-  readonly inputs: number;
-  readonly inputPx: number;
-  /** Of the gradient. */
-  readonly outputs: number;
-  readonly gradientPx: number;
-  /** How far apart the gradient's values lie. */
-  readonly dilation: number;
-  readonly block: number;
-}
-
 /**
- * Returns the correlation of each input channel with each gradient, plain [I, O, s, s], s the places that the gradient has on the input:
- * inputPx - (gradientPx - 1) * dilation. `images` is what `imagesAsChannels` made of the input, `gradient` blocked [N, O, gradientPx, gradientPx].
+ * Returns the correlation of each of a stage's input channels with each of its gradients, which lie `dilation` apart, plain [I, O, s, s]: s the
+ * places that the gradient has on the input. `images` is what `imagesAsChannels` made of the input, `gradient` blocked
+ * [N, O, side / dilation, side / dilation], side that of the convolution's output.
  */
-export function correlation(graph: Graph, images: Value, gradient: Value, shape: CorrelationShape): Value {
-  const { batchSize, inputs, inputPx, outputs, gradientPx, dilation, block } = shape;
+export function correlation(graph: Graph, stage: Stage, images: Value, gradient: Value, dilation: number): Value {
+  const { layer, input, batchSize, block } = stage;
+  const { channels } = layer;
+  const inputPx = input.sidePx;
+  const gradientPx = (inputPx - layer.kernelPx + 1) / dilation;
   const sidePx = inputPx - (gradientPx - 1) * dilation;
   // as a filter: [O/B, N/B, rows, columns, B images, B outputs]; Gather, unlike Transpose, works in several threads
   const lines = graph.reshape(gradient, [-1, block]);
-  const filter = graph.node("Gather", [lines, graph.int32s(filterLines(shape))]);
+  const filter = graph.node("Gather", [lines, graph.int32s(filterLines(stage, gradientPx))]);
   const missing = (SIDE_BY_SIDE - (sidePx % SIDE_BY_SIDE)) % SIDE_BY_SIDE;
   // one or two more are computed sooner than four or five one after the other
   const added = missing <= 2 ? missing : 0;
   const wide = added > 0 ? widened(graph, images, { sidePx: inputPx, block, after: added }) : images;
-  const input = graph.reshape(wide, [inputs, batchSize, inputPx, inputPx + added]);
-  const weight = graph.reshape(filter, [outputs, batchSize, gradientPx, gradientPx]);
-  const correlated = graph.blocked("Conv", [input, weight], { dilations: [dilation, dilation] });
-  const plain = graph.blocked("ReorderOutput", [correlated], { channels: outputs });
+  const planes = graph.reshape(wide, [input.channels, batchSize, inputPx, inputPx + added]);
+  const weight = graph.reshape(filter, [channels, batchSize, gradientPx, gradientPx]);
+  const correlated = graph.blocked("Conv", [planes, weight], { dilations: [dilation, dilation] });
+  const plain = graph.blocked("ReorderOutput", [correlated], { channels });
   if (added === 0) return plain;
   const [starts, ends, axes] = [[0], [sidePx], [3]].map((list) => graph.int64s(list));
   return graph.node("Slice", [plain, starts!, ends!, axes!]);
@@ -66,8 +57,8 @@ interface WidenedShape {
 }
 
 /** The lines of B outputs of a blocked gradient [N, O/B, places, B], in the order [O/B, N/B, places, B images]. */
-function filterLines({ batchSize, outputs, gradientPx, block }: CorrelationShape): Int32Array {
-  const [blocks, places] = [outputs / block, gradientPx ** 2];
+function filterLines({ layer, batchSize, block }: Stage, gradientPx: number): Int32Array {
+  const [blocks, places] = [layer.channels / block, gradientPx ** 2];
   const lines = new Int32Array(batchSize * blocks * places);
   let at = 0;
   for (let ofOutputs = 0; ofOutputs < blocks; ofOutputs++) {

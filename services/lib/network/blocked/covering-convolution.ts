@@ -5,7 +5,7 @@
 import type { Graph, Value } from "../graph.ts";
 import type { ConvLayer, Shape } from "../layers.ts";
 import { oncePer, type Planes, plainPlanes } from "./planes.ts";
-import { isPositive } from "./pool.ts";
+import { whereOpen } from "./pool.ts";
 import type { StageStep } from "./stage.ts";
 
 /** What a covering convolution is made of. */
@@ -39,11 +39,10 @@ export function coveringStep(
   ]);
   const sums = graph.node("Add", [products, bias]);
   const output = hasRelu ? graph.node("Relu", [sums]) : sums;
-  const gates = hasRelu ? isPositive(graph, output) : undefined;
   /** The gradient by the sums, [N, O]. */
   const passBack = oncePer((gradient) => {
     const given = asRows(gradient, outputs);
-    return gates === undefined ? given : graph.node("Mul", [given, gates]);
+    return hasRelu ? whereOpen(graph, given, output) : given;
   });
   return {
     output: asPlanes(output, outputs, 1),

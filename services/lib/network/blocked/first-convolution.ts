@@ -34,20 +34,11 @@ export function firstPlaces(
  * Returns [O, 3, k, k]; `pixels` plain [N, 3, S, S].
  */
 export function firstWeightGradient(graph: Graph, stage: Stage, pixels: Value, left: readonly Value[]): Value {
-  const { layer, input, poolPx, batchSize, block } = stage;
-  const gradientPx = (input.sidePx - layer.kernelPx + 1) / poolPx;
+  const { layer, poolPx } = stage;
   const images = imagesAsChannels(graph, pixels);
-  const shape = {
-    batchSize,
-    inputs: input.channels,
-    inputPx: input.sidePx,
-    outputs: layer.channels,
-    gradientPx,
-    block,
-  };
   const axes = graph.int64s([2, 3]);
   const parts = left.map((gradient, place) => {
-    const correlated = correlation(graph, images, gradient, { ...shape, dilation: poolPx });
+    const correlated = correlation(graph, stage, images, gradient, poolPx);
     const partOf = (other: number): Value => {
       const starts = [Math.floor(other / poolPx), other % poolPx];
       const ends = starts.map((start) => start + layer.kernelPx);

@@ -56,8 +56,7 @@ export function runningMaxima(graph: Graph, places: readonly Value[]): readonly 
 export const leftBehind = (graph: Graph, maxima: readonly Value[], gradient: Value): readonly Value[] =>
   [gradient].concat(
     maxima.slice(0, -1).map((passed) => {
-      const isLater = isPositive(graph, graph.node("Sub", [maxima.at(-1)!, passed]));
-      return graph.node("Mul", [gradient, isLater]);
+      return whereOpen(graph, gradient, graph.node("Sub", [maxima.at(-1)!, passed]));
     }),
   );
 
@@ -69,8 +68,8 @@ export const shares = (graph: Graph, left: readonly Value[]): readonly Value[] =
   });
 
 /**
- * 1 where a value is over 0, else 0: a line so steep, cut off at 0 and 1, that only what is under 1e-38 (a denormal, which the runtime takes for 0)
- * could lie between. One pass over memory, where Greater and Where take four.
+ * A gradient where a gate is over 0, else 0. The gate becomes 1 or 0 by a line so steep, cut off at 0 and 1, that only what is under 1e-38 (a denormal, which the runtime takes for 0)
+ * could lie between. Two passes over memory, where Greater and Where take four.
  */
-export const isPositive = (graph: Graph, value: Value): Value =>
-  graph.node("HardSigmoid", [value], { alpha: { float: 1e38 }, beta: { float: 0 } });
+export const whereOpen = (graph: Graph, gradient: Value, gate: Value): Value =>
+  graph.node("Mul", [gradient, graph.node("HardSigmoid", [gate], { alpha: { float: 1e38 }, beta: { float: 0 } })]);

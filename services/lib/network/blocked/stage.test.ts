@@ -156,6 +156,8 @@ const SIZED: readonly (readonly [string, NetworkDescription, number])[] = [
   ...Object.entries(NETWORKS).map(([name, network]) => [name, network, BATCH] as const),
   // ONNX Runtime's threads share what is large, and some of its sums then depend on how many they are
   ["default", DEFAULT_NETWORK, 128],
+  // fits no block: operators, and products where kernels cover their input
+  ["default", DEFAULT_NETWORK, 20],
 ];
 for (const [name, network, batchSize] of SIZED) {
   test(`takes the same steps, bit for bit, on one, two and three threads, and again (${name} network, ${batchSize} patches)`, async (t) => {

@@ -8,7 +8,7 @@ import { correlation, exchanged, imagesAsChannels, widened } from "./correlation
 import { blockedFilter, plainInputFilter, turnedWeight } from "./filters.ts";
 import { firstPlaces, firstWeightGradient } from "./first-convolution.ts";
 import { blockedPlanes, oncePer, type Planes } from "./planes.ts";
-import { isPositive, joinPlaces, leftBehind, runningMaxima, shares, type Windows, windowPlaces } from "./pool.ts";
+import { joinPlaces, leftBehind, runningMaxima, shares, type Windows, whereOpen, windowPlaces } from "./pool.ts";
 
 /** What a stage is made of. */
 export interface Stage {
@@ -60,8 +60,7 @@ export function blockedStage(graph: Graph, stage: Stage, input: Planes, weight: 
   /** What is left of the gradient by the convolution's output behind each place, blocked. */
   const passBack = oncePer((gradient) => {
     const given = gradient.blocked();
-    const gated = hasRelu ? graph.node("Mul", [given, isPositive(graph, output)]) : given;
-    return leftBehind(graph, maxima, gated);
+    return leftBehind(graph, maxima, hasRelu ? whereOpen(graph, given, output) : given);
   });
   /** The gradient by the convolution's output, blocked [N, O, side, side]. */
   const convolutionGradient = oncePer((gradient) => {
@@ -78,10 +77,9 @@ export function blockedStage(graph: Graph, stage: Stage, input: Planes, weight: 
         graph.sum(graph.reshape(means, [batchSize, channels]), [0]),
         graph.scalar(pooledPx ** 2),
       ]);
-      const weightGradient = isFirst
-        ? firstWeightGradient(graph, stage, input.plain(), left)
-        : laterWeightGradient(graph, stage, input.plain(), convolutionGradient(gradient));
-      return [weightGradient, biasGradient];
+      if (isFirst) return [firstWeightGradient(graph, stage, input.plain(), left), biasGradient];
+      const images = imagesAsChannels(graph, input.plain());
+      return [exchanged(graph, correlation(graph, stage, images, convolutionGradient(gradient), 1)), biasGradient];
     },
     inputGradient: (gradient) => {
       const { inputs, outputs, kernelPx } = filter;
@@ -96,23 +94,4 @@ export function blockedStage(graph: Graph, stage: Stage, input: Planes, weight: 
       return blockedPlanes(graph, full, inputs);
     },
   };
-}
-
-/** Returns [O, I, k, k]; `planes` plain, `gradient` by the convolution's output, blocked. */
-function laterWeightGradient(
-  graph: Graph,
-  { layer, input, batchSize, block }: Stage,
-  planes: Value,
-  gradient: Value,
-): Value {
-  const shape = {
-    batchSize,
-    inputs: input.channels,
-    inputPx: input.sidePx,
-    outputs: layer.channels,
-    dilation: 1,
-    block,
-  };
-  const gradientPx = input.sidePx - layer.kernelPx + 1;
-  return exchanged(graph, correlation(graph, imagesAsChannels(graph, planes), gradient, { ...shape, gradientPx }));
 }

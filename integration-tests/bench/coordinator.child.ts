@@ -4,6 +4,7 @@
  * Arguments: the store's folder, the number of tiles.
  */
 import { DEFAULT_CLEANING } from "../../services/lib/method/cleaning.ts";
+import { NORMALISATION } from "../../services/lib/method/normalisation.ts";
 import { openFolderStore } from "../../services/lib/objects/folder-store.ts";
 import type { ObjectStore } from "../../services/lib/objects/object-store.ts";
 import { JobState } from "../../services/lib/proto/radhical/v1/jobs.ts";
@@ -70,7 +71,12 @@ const objects = withOutputs(store, () => isDone);
 const levels = REDUCTIONS.map((_, i) => i + 1);
 const modelOf = (level: number): string => contentId("model", level);
 for (const level of levels)
-  await createDocument(objects, MODEL, modelOf(level), { model: undefined, manifest: "", key: "" });
+  await createDocument(objects, MODEL, modelOf(level), {
+    model: undefined,
+    manifest: "",
+    key: "",
+    normalisation: NORMALISATION,
+  });
 const images = {
   describe: async () => ({
     ...{ width: SLIDE_PX, height: SLIDE_PX, purpose: 1 as const, sha256: "", pixelsKey: "", stainDensity: undefined },

@@ -49,7 +49,8 @@ export const extractJobs = (ctx: ExtractContext): JobDefinition<ExtractRequest> 
       cohort.maskKind,
     );
     const units = cohort.members.map(({ imageId, maskId }) => {
-      const task = { imageId, maskId, annotation: cohort.annotation, maskKind: cohort.maskKind, sampling };
+      const { annotation, maskKind } = cohort;
+      const task = { imageId, maskId, annotation, maskKind, sampling, normalisation: NORMALISATION };
       const outputKey = objectKey("patches", settings, "records", contentId(imageId, maskId));
       return planUnit({ topic: IMAGE_TOPIC, key: imageId, codec: ExtractTask, task, outputKey });
     });

@@ -4,10 +4,10 @@ import { type TestContext, test } from "node:test";
 import { readShard } from "../lib/patches/patch-shard.ts";
 import { Annotation, type Cohort, MaskKind } from "../lib/proto/radhical/v1/datasets.ts";
 import { ExtractRequest, type Sampling } from "../lib/proto/radhical/v1/extraction.ts";
-import { ExtractRecord } from "../lib/proto/radhical/v1/work.ts";
+import { ExtractRecord, ExtractTask } from "../lib/proto/radhical/v1/work.ts";
 import { contentId } from "../lib/service/content-id.ts";
 import { COHORT, PATCH_SET } from "../lib/service/document-kinds.ts";
-import { createDocument, readDocument, readRecord } from "../lib/service/documents.ts";
+import { createDocument, encode, readDocument, readRecord } from "../lib/service/documents.ts";
 import { createImageStore } from "../lib/service/image-store.ts";
 import { runInline, runUnit } from "../lib/service/jobs/inline.fixture.ts";
 import { temporaryStore } from "../lib/service/jobs/jobs.fixture.ts";
@@ -99,4 +99,15 @@ test("an image that cannot be read any more is an expected failure", async (t) =
   await assert.rejects(runUnit(objects, worker, unit!), { name: "DomainError", kind: "invalidArgument" });
   await objects.delete(`images/${imageId}/source`);
   await assert.rejects(runUnit(objects, worker, unit!), { name: "DomainError", kind: "notFound" });
+});
+
+test("a job that another version planned, for pixels normalised otherwise, is refused by the image", async (t) => {
+  const { objects, imageId, jobs, worker, requestOf } = await startExtraction(t);
+  const [unit] = (await jobs.plan(requestOf())).units;
+  const task = ExtractTask.decode(unit!.message);
+  const message = Buffer.from(encode(ExtractTask, { ...task, normalisation: "" }));
+  await assert.rejects(runUnit(objects, worker, { ...unit!, message }), {
+    reason: "JOB_OUTDATED",
+    message: new RegExp(`"${imageId}".*extract again`),
+  });
 });

@@ -1,4 +1,5 @@
 /** @file Cuts the patches of one image: one shard per level. */
+import { DomainError } from "../lib/errors.ts";
 import { NORMALISATION } from "../lib/method/normalisation.ts";
 import type { SampleCounts, Shortfall } from "../lib/method/sampling.ts";
 import { objectKey } from "../lib/objects/object-key.ts";
@@ -27,7 +28,13 @@ export const imageWorker = (ctx: ImageWorkerContext): UnitHandler<ExtractTask> =
   members: ctx.workers,
   codec: ExtractTask,
   handle: async (task, unit) => {
-    const { imageId, maskId, maskKind, sampling } = task;
+    const { imageId, maskId, maskKind, sampling, normalisation } = task;
+    if (normalisation !== NORMALISATION)
+      throw new DomainError(
+        "failedPrecondition",
+        "JOB_OUTDATED",
+        `Cannot extract from image "${imageId}": the job is of a version with another normalisation; extract again`,
+      );
     const source = await ctx.images.open(imageId);
     await unit.progress();
     const { labels } = await ctx.images.mask(maskId, maskKind);
@@ -44,7 +51,7 @@ export const imageWorker = (ctx: ImageWorkerContext): UnitHandler<ExtractTask> =
       seed: String(sampling?.seed ?? 0n),
       imageId,
     };
-    const folder = objectKey("patches", contentId(NORMALISATION, ExtractTask.encode(task).finish()));
+    const folder = objectKey("patches", contentId(encode(ExtractTask, task)));
     const levels: ExtractRecord_LevelPatches[] = [];
     const shortfalls = await ctx.cutters.cut(request, async ({ level, labels: patchLabels }, shard) => {
       const shardKey = objectKey(folder, `level-${level}.tar`);

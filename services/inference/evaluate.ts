@@ -8,12 +8,13 @@ import { EvaluateRequest } from "../lib/proto/radhical/v1/inference.ts";
 import { LevelTask, type PlannedUnit } from "../lib/proto/radhical/v1/work.ts";
 import { checkLevels, tileSide } from "../lib/service/cascade-plan.ts";
 import { contentId } from "../lib/service/content-id.ts";
-import { EVALUATION, MODEL } from "../lib/service/document-kinds.ts";
-import { createDocument, readDocument } from "../lib/service/documents.ts";
+import { EVALUATION } from "../lib/service/document-kinds.ts";
+import { createDocument } from "../lib/service/documents.ts";
 import type { ImageStore } from "../lib/service/image-store.ts";
 import type { JobDefinition } from "../lib/service/jobs/job-definition.ts";
 import { planUnit } from "../lib/service/jobs/units.ts";
 import { type MapIdentity, mapKey } from "../lib/service/map-keys.ts";
+import { readUsableModel } from "../lib/service/stored-models.ts";
 import { levelTopic } from "../lib/service/topics.ts";
 
 export interface EvaluateContext {
@@ -35,7 +36,7 @@ export const evaluateJobs = (ctx: EvaluateContext): JobDefinition<EvaluateReques
     const levels = checkLevels(given);
     const reductions = levels.map(({ reduction }) => reduction);
     const tile = tileSide(wanted, reductions);
-    for (const { modelId } of levels) await readDocument(ctx.objects, MODEL, modelId);
+    for (const { modelId } of levels) await readUsableModel(ctx.objects, modelId);
     const images: { readonly imageId: string; readonly width: number; readonly height: number }[] = [];
     for (const imageId of imageIds) {
       const { width, height } = await ctx.images.describe(imageId, ImportPurpose.IMPORT_PURPOSE_IMAGE);

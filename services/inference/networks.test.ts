@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { NORMALISATION } from "../lib/method/normalisation.ts";
 import { patchGraph } from "../lib/network/patch-graph.ts";
 import { CHANNEL_MEANS, NETWORKS, testParameters, testRegion } from "../lib/network/test-data.fixture.ts";
 import { openRuntime } from "../lib/runtime/runtime.ts";
@@ -22,7 +23,12 @@ test("a network that others displace is there for whoever uses it, and is freed 
   const ids = ["one", "other"].map((name) => contentId(name));
   for (const id of ids) {
     await objects.put(`model-files/${id}`, onnx);
-    await createDocument(objects, MODEL, id, { model: undefined, manifest: "", key: `model-files/${id}` });
+    await createDocument(objects, MODEL, id, {
+      model: undefined,
+      manifest: "",
+      key: `model-files/${id}`,
+      normalisation: NORMALISATION,
+    });
   }
   const [one = "", other = ""] = ids;
   const networks = createNetworks(objects, async () => runtime, 1);

@@ -3,8 +3,7 @@ import { LRUCache } from "lru-cache";
 import { readModel } from "../lib/network/model-contents.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
 import type { Runtime } from "../lib/runtime/runtime.ts";
-import { MODEL } from "../lib/service/document-kinds.ts";
-import { readDocument } from "../lib/service/documents.ts";
+import { readUsableModel } from "../lib/service/stored-models.ts";
 import { type LoadedNetwork, type OpenNetwork, openNetwork } from "./loaded-network.ts";
 
 export interface Networks {
@@ -42,7 +41,7 @@ export function createNetworks(
     },
   });
   const open = async (modelId: string): Promise<OpenNetwork> => {
-    const { key } = await readDocument(objects, MODEL, modelId);
+    const { key } = await readUsableModel(objects, modelId);
     // Its numbers are taken, its graph is not run: what dense and per-patch evaluation compute is ours alone.
     return openNetwork(readModel(await objects.get(key)), await runtime());
   };

@@ -10,6 +10,7 @@ import { createDecider, openPixels, type TileDecisions } from "../lib/method/dec
 import { enlargeMask } from "../lib/method/enlarged-mask.fixture.ts";
 import type { Rect } from "../lib/method/image.ts";
 import { makeMappedImage } from "../lib/method/mapped-image.fixture.ts";
+import { NORMALISATION } from "../lib/method/normalisation.ts";
 import { levelOnePx } from "../lib/method/resolution.ts";
 import { simulate } from "../lib/method/simulation.ts";
 import { Cascade, SegmentationMode } from "../lib/proto/radhical/v1/segmentation.ts";
@@ -56,7 +57,12 @@ async function assembleTiles(t: TestContext, { size, cascade: given, decide }: D
   const objects = await temporaryStore(t);
   const images = createImageStore(objects, 1e7);
   const imageId = await storeImage(objects, size.width, size.height, () => [200, 150, 200]);
-  await createDocument(objects, MODEL, MODEL_ID, { model: undefined, manifest: "", key: "model" });
+  await createDocument(objects, MODEL, MODEL_ID, {
+    model: undefined,
+    manifest: "",
+    key: "model",
+    normalisation: NORMALISATION,
+  });
   const cascade = Cascade.fromPartial({ ...DEFAULT_CLEANING, ...given });
   const { scale } = planCascade(cascade);
   const plan = await segmentJobs({ objects, images }).plan({ requestId: "x", imageIds: [imageId], cascade });

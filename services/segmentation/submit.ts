@@ -10,11 +10,12 @@ import { Cascade, SubmitRequest } from "../lib/proto/radhical/v1/segmentation.ts
 import { AssembleRecord, AssembleTask, LevelTask, type PlannedUnit } from "../lib/proto/radhical/v1/work.ts";
 import { planCascade } from "../lib/service/cascade-plan.ts";
 import { contentId } from "../lib/service/content-id.ts";
-import { MODEL, SEGMENTATION } from "../lib/service/document-kinds.ts";
-import { createDocument, encode, readDocument, readRecord } from "../lib/service/documents.ts";
+import { SEGMENTATION } from "../lib/service/document-kinds.ts";
+import { createDocument, encode, readRecord } from "../lib/service/documents.ts";
 import type { ImageStore } from "../lib/service/image-store.ts";
 import type { JobDefinition } from "../lib/service/jobs/job-definition.ts";
 import { planUnit } from "../lib/service/jobs/units.ts";
+import { readUsableModel } from "../lib/service/stored-models.ts";
 import { ASSEMBLE_TOPIC, levelTopic } from "../lib/service/topics.ts";
 
 export interface SubmitContext {
@@ -32,7 +33,7 @@ export const segmentJobs = (ctx: SubmitContext): JobDefinition<SubmitRequest> =>
     if (!given) throw invalid("CASCADE_MISSING", "Cannot segment without a cascade");
     const plan = planCascade(given);
     checkCleaning(given, "CASCADE_INVALID");
-    for (const { modelId } of plan.levels) await readDocument(ctx.objects, MODEL, modelId);
+    for (const { modelId } of plan.levels) await readUsableModel(ctx.objects, modelId);
     const cascade = { ...given, tile: plan.tile };
     const images: PlannedImage[] = [];
     for (const imageId of new Set(imageIds)) {

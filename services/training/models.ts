@@ -22,7 +22,7 @@ export async function storeModel(
 ): Promise<void> {
   const key = objectKey("model-files", model.modelId);
   await objects.put(key, onnx, { ifAbsent: true });
-  await createDocument(objects, MODEL, model.modelId, { model, manifest, key });
+  await createDocument(objects, MODEL, model.modelId, { model, manifest, key, normalisation: NORMALISATION });
 }
 
 const Count = z.int().min(0);

@@ -8,10 +8,11 @@ import type { Cohort, CohortMember, Fold } from "../lib/proto/radhical/v1/datase
 import { GetTuningResponse, TuneRequest } from "../lib/proto/radhical/v1/tuning.ts";
 import { type Evaluation, TuneTask } from "../lib/proto/radhical/v1/work.ts";
 import { contentId } from "../lib/service/content-id.ts";
-import { COHORT, EVALUATION, MODEL, SPLIT, TUNING } from "../lib/service/document-kinds.ts";
+import { COHORT, EVALUATION, SPLIT, TUNING } from "../lib/service/document-kinds.ts";
 import { createDocument, encode, readDocument, readRecord } from "../lib/service/documents.ts";
 import type { JobDefinition } from "../lib/service/jobs/job-definition.ts";
 import { planUnit } from "../lib/service/jobs/units.ts";
+import { readUsableModel } from "../lib/service/stored-models.ts";
 import { TUNE_TOPIC } from "../lib/service/topics.ts";
 
 /** Progress of a tuning counts to this. */
@@ -43,7 +44,7 @@ async function checkModels(
   splitId: string,
 ): Promise<void> {
   for (const { level, modelId } of levels) {
-    const { model } = await readDocument(objects, MODEL, modelId);
+    const { model } = await readUsableModel(objects, modelId);
     if (model?.fold === own.fold && model.splitId === splitId) continue;
     const trained = `fold ${model?.fold} of split "${model?.splitId}"`;
     const message = `Cannot tune fold ${own.fold} of split "${splitId}" with the model of level ${level}: it was trained for ${trained}`;

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { encodePng } from "../lib/images/encode-png.ts";
+import { NORMALISATION } from "../lib/method/normalisation.ts";
 import { Annotation, type Cohort, MaskKind } from "../lib/proto/radhical/v1/datasets.ts";
 import { Model } from "../lib/proto/radhical/v1/training.ts";
 import { TuneRequest } from "../lib/proto/radhical/v1/tuning.ts";
@@ -59,7 +60,7 @@ async function startTuning(
   const levels = [1, 2].map((level) => ({ level, reduction: level, modelId: contentId("model", level), mpp: 0.25 }));
   for (const level of levels) {
     const model = Model.fromPartial({ ...level, ...trainedFor });
-    await createDocument(objects, MODEL, level.modelId, { model, manifest: "", key: "" });
+    await createDocument(objects, MODEL, level.modelId, { model, manifest: "", key: "", normalisation: NORMALISATION });
     const side = SIDE / level.reduction;
     const map = new Float32Array(3 * side * side);
     for (let i = 0; i < side * side; i++) {

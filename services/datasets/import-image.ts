@@ -55,7 +55,9 @@ async function store(
   // A large image is stored once more in tiles, so that a tile of work never decodes the whole.
   const wantsTiles = purpose === ImportPurpose.IMPORT_PURPOSE_IMAGE && width * height > LARGE_IMAGE_PIXELS && !tiled;
   const pixelsKey = wantsTiles ? objectKey("images", imageId, "tiled") : sourceKey;
-  if (wantsTiles) await ctx.objects.put(pixelsKey, await toTiledTiff(bytes), { ifAbsent: true });
+  // A description of another normalisation is gone from view, the tiles of the same bytes are not.
+  if (wantsTiles && !(await ctx.objects.head(pixelsKey)))
+    await ctx.objects.put(pixelsKey, await toTiledTiff(bytes), { ifAbsent: true });
   const description = { width, height, purpose, sha256, pixelsKey, stainDensity };
   // Last, so that whoever finds a description finds the pixels too.
   await ctx.objects.put(descriptionKey(imageId, purpose), encode(ImageDescription, description), { ifAbsent: true });

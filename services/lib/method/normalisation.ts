@@ -1,8 +1,8 @@
 /**
  * @file Stain normalisation: an image as a scanner would have shown it, had its lamp been white and its section stained as strongly as
  * every other. Light absorbed is linear in the amount of stain (Beer-Lambert), so one difference per channel in optical density undoes
- * the colour and brightness of the lamp exactly (to a white of 189 of 255), one factor a paler or darker stain. Both are a function of the whole image, so tiles
- * of it agree, and dense evaluation stays exact.
+ * the colour and brightness of the lamp (but for `WHITE_DOUBT`), one factor a paler or darker stain. Both are a function of the whole
+ * image, so tiles of it agree, and dense evaluation stays exact.
  */
 import type { RgbImage } from "./image.ts";
 import { quantile } from "./quantile.ts";
@@ -12,14 +12,23 @@ type Densities = number[];
 
 /** Mean optical densities that images are brought to: between the paler and the darker of what was seen. */
 const REFERENCE: Densities = [0.4, 0.6, 0.35];
-/** No channel is made more than this much darker or paler: an image without tissue has no stain to go by. */
+/** No channel is made more than this much darker or paler: an image with next to no tissue has little stain to go by. */
 const MAX_FACTOR = 4;
 /** Pixels this dark in every channel are pen, folds and the border of a slide: no stain lets so little light through. */
 const BLACK = 40;
 /** The share of pixels taken for white: the palest, too few to hold a stain and too many to be noise. */
 const WHITE_SHARE = 0.01;
-/** No lamp is taken for darker: an image full of tissue has no white to go by. Of the images learnt from none has more than .16. */
-const MAX_WHITE = 0.3;
+/** White as it usually looks: the mean over images of one lamp (tnbc). */
+const USUAL_WHITE: Densities = [0.08, 0.11, 0.075];
+/**
+ * The palest pixels differ by as much between images of one lamp, by how much glass they show (tnbc: standard deviations of .02 to
+ * .03), so that only what differs more is taken for the lamp's.
+ */
+const WHITE_DOUBT = 0.025;
+/** No lamp is taken for darker: an image full of tissue has no white to go by. */
+const MAX_WHITE = 0.5;
+/** Pixels no darker than this beyond the palest, red, green and blue together, are glass: much of it would pass for pale stain. */
+const GLASS = 0.15;
 
 /** How an image is stained, by channel. */
 export interface StainDensity {
@@ -30,7 +39,7 @@ export interface StainDensity {
 }
 
 /** Names what `normalisationTable` does, for models: pixels that were normalised otherwise are other pixels. */
-export const NORMALISATION = "mean density 2";
+export const NORMALISATION = "mean density 3";
 
 /** Optical density of an 8-bit intensity; 0 counts as 1. */
 export const opticalDensity = (intensity: number): number => Math.log(255 / Math.max(intensity, 1));
@@ -40,9 +49,12 @@ export const intensityOf = (density: number): number => 255 * Math.exp(-density)
 
 const DENSITY = Float64Array.from({ length: 256 }, (_, intensity) => opticalDensity(intensity));
 
-/** Returns the stain density of an image; zeros where nothing absorbs light. Weighting by density leaves the white glass out. */
+/** Returns the stain density of an image; zeros where nothing absorbs light. */
 export function stainDensity(image: RgbImage): StainDensity {
-  const white = whiteDensity(image);
+  const palest = palestDensity(image);
+  const white = palest.map(trustedWhite);
+  const [palestRed = 0, palestGreen = 0, palestBlue = 0] = palest;
+  const glass = palestRed + palestGreen + palestBlue + GLASS;
   const [reds, greens, blues] = [beyond(white[0]!), beyond(white[1]!), beyond(white[2]!)];
   let red = 0;
   let green = 0;
@@ -50,7 +62,7 @@ export function stainDensity(image: RgbImage): StainDensity {
   let total = 0;
   const { data } = image;
   for (let i = 0; i < data.length; i += 3) {
-    if (isBlack(data, i)) continue;
+    if (isBlack(data, i) || DENSITY[data[i]!]! + DENSITY[data[i + 1]!]! + DENSITY[data[i + 2]!]! < glass) continue;
     const r = reds[data[i]!]!;
     const g = greens[data[i + 1]!]!;
     const b = blues[data[i + 2]!]!;
@@ -70,7 +82,7 @@ const isBlack = (data: Uint8Array, at: number): boolean =>
 const beyond = (white: number): Float64Array => DENSITY.map((density) => Math.max(0, density - white));
 
 /** The density by channel of the darkest among the palest pixels, each channel's own. */
-function whiteDensity({ data }: RgbImage): Densities {
+function palestDensity({ data }: RgbImage): Densities {
   const counts = Array.from({ length: 3 }, () => new Uint32Array(256));
   let pixels = 0;
   for (let i = 0; i < data.length; i += 3) {
@@ -79,14 +91,22 @@ function whiteDensity({ data }: RgbImage): Densities {
     pixels++;
   }
   const darker = pixels - Math.ceil(WHITE_SHARE * pixels);
-  return counts.map((histogram) => Math.min(MAX_WHITE, DENSITY[quantile(histogram, darker + 1)]!));
+  return counts.map((histogram) => DENSITY[quantile(histogram, darker + 1)]!);
+}
+
+/** The density of white in a channel: the palest one's where it is the lamp's for certain. */
+function trustedWhite(palest: number, channel: number): number {
+  const usual = USUAL_WHITE[channel]!;
+  const difference = palest - usual;
+  const certain = Math.sign(difference) * Math.max(0, Math.abs(difference) - WHITE_DOUBT);
+  return Math.min(MAX_WHITE, Math.max(0, usual + certain));
 }
 
 /** Returns the normalised value of every intensity: 3 x 256, red, green, blue. */
 export function normalisationTable({ white, tissue }: StainDensity): Uint8Array {
   const table = new Uint8Array(3 * 256);
   for (const [channel, reference] of REFERENCE.entries()) {
-    const wanted = reference / Math.max(tissue[channel]!, 1e-6);
+    const wanted = tissue[channel]! > 0 ? reference / tissue[channel]! : 1;
     const factor = Math.min(MAX_FACTOR, Math.max(1 / MAX_FACTOR, wanted));
     const densities = beyond(white[channel]!).map((density) => factor * density);
     table.set(

@@ -24,7 +24,7 @@ const close = (actual: readonly number[], expected: readonly number[], tolerance
 test("scaling haematoxylin alone changes a pixel of haematoxylin alone by Beer-Lambert", () => {
   const amount = 0.8;
   const patch = patchOf([0.65 * amount, 0.7 * amount, 0.29 * amount]);
-  restain(patch, 0, { scales: [1.5, 1, 1], shifts: [0, 0, 0] });
+  restain(patch, 0, { scales: [1.5, 1, 1], shifts: [0, 0, 0], lamp: [0, 0, 0] });
   close(
     colourOf(patch),
     [0.65, 0.7, 0.29].map((density) => intensityOf(1.5 * amount * density)),
@@ -35,9 +35,9 @@ test("scaling haematoxylin alone changes a pixel of haematoxylin alone by Beer-L
 test("eosin stays as it is when haematoxylin is scaled, and gets darker by a shift of its own", () => {
   const eosin = [0.07, 0.99, 0.11];
   const patch = patchOf(eosin);
-  restain(patch, 0, { scales: [2, 1, 1], shifts: [0, 0, 0] });
+  restain(patch, 0, { scales: [2, 1, 1], shifts: [0, 0, 0], lamp: [0, 0, 0] });
   close(colourOf(patch), eosin.map(intensityOf), 3);
-  restain(patch, 0, { scales: [1, 1, 1], shifts: [0, 0.3, 0] });
+  restain(patch, 0, { scales: [1, 1, 1], shifts: [0, 0.3, 0], lamp: [0, 0, 0] });
   close(
     colourOf(patch),
     eosin.map((density) => intensityOf(1.3 * density)),
@@ -45,13 +45,25 @@ test("eosin stays as it is when haematoxylin is scaled, and gets darker by a shi
   );
 });
 
+test("another lamp shifts every channel by its own density, whatever the stain", () => {
+  for (const densities of [
+    [0.3, 0.5, 0.2],
+    [0.8, 0.9, 0.4],
+  ]) {
+    const patch = patchOf(densities);
+    restain(patch, 0, { scales: [1, 1, 1], shifts: [0, 0, 0], lamp: [0.07, -0.03, 0] });
+    const [red = 0, green = 0, blue = 0] = densities;
+    close(colourOf(patch), [red + 0.07, green - 0.03, blue].map(intensityOf), 2);
+  }
+});
+
 test("the staining that changes nothing changes nothing, and only the named patch is touched", () => {
   const data = new Uint8Array(3 * PATCH_BYTES).map((_, i) => i % 256);
   const before = data.slice();
-  restain(data, PATCH_BYTES, { scales: [1, 1, 1], shifts: [0, 0, 0] });
+  restain(data, PATCH_BYTES, { scales: [1, 1, 1], shifts: [0, 0, 0], lamp: [0, 0, 0] });
   // intensities 0 and 1 are the same density
   assert.ok(data.every((value, i) => Math.abs(value - before[i]!) <= 1));
-  restain(data, PATCH_BYTES, { scales: [2, 2, 2], shifts: [0, 0, 0] });
+  restain(data, PATCH_BYTES, { scales: [2, 2, 2], shifts: [0, 0, 0], lamp: [0, 0, 0] });
   assert.deepEqual(data.subarray(0, PATCH_BYTES), before.subarray(0, PATCH_BYTES));
   assert.deepEqual(data.subarray(2 * PATCH_BYTES), before.subarray(2 * PATCH_BYTES));
   assert.notDeepEqual(data.subarray(PATCH_BYTES, 2 * PATCH_BYTES), before.subarray(PATCH_BYTES, 2 * PATCH_BYTES));
@@ -68,6 +80,9 @@ test("stainings are drawn within their bounds, evenly paler and darker, and are 
   const logs = drawn.flatMap(({ scales }) => scales.map(Math.log));
   const shifts = drawn.flatMap((staining) => staining.shifts);
   assert.ok(logs.every((value) => Math.abs(value) <= jitter) && shifts.every((value) => Math.abs(value) <= jitter / 5));
+  const lamps = drawn.flatMap(({ lamp }) => lamp);
+  assert.ok(lamps.every((value) => Math.abs(value) <= jitter / 4));
+  assert.ok(Math.max(...lamps) > 0.24 * jitter && Math.min(...lamps) < -0.24 * jitter);
   const mean = logs.reduce((sum, value) => sum + value, 0) / logs.length;
   assert.ok(Math.abs(mean) < 0.01, `${mean}`);
 });

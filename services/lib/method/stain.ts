@@ -38,29 +38,37 @@ function inverse([[a, b, c], [d, e, f], [g, h, i]]: typeof STAINS): Matrix {
 /** Rows red, green, blue; columns how much of each stain a density of that colour adds. */
 const UNMIXING = inverse(STAINS);
 
-/** One way to stain: `scales` and `shifts` of haematoxylin, eosin and the residual. */
+/** One way to stain: `scales` and `shifts` of haematoxylin, eosin and the residual, and by what light to look at it. */
 export interface Staining {
   readonly scales: readonly number[];
   readonly shifts: readonly number[];
+  /** What the lamp adds to the densities of red, green and blue. */
+  readonly lamp: readonly number[];
 }
 
 /** Shifts are drawn this much narrower than scales: a shift stains the glass too. */
 const SHIFT_SHARE = 0.2;
 
-/** Draws a staining: scales within exp(±`jitter`), even on the logarithm, shifts of density within ±`jitter`/5. */
+/** Lamps are drawn within this share of `jitter`: about what normalisation leaves of one (`WHITE_DOUBT`), twice over. */
+const LAMP_SHARE = 0.25;
+
+/** Draws a staining: scales within exp(±`jitter`), even on the logarithm, shifts of density within ±`jitter`/5, of the lamp ±`jitter`/4. */
 export function drawStaining(random: Random, jitter: number): Staining {
   const within = (limit: number): number => limit * (2 * random.next() - 1);
-  const scales = STAINS.map(() => Math.exp(within(jitter)));
-  return { scales, shifts: STAINS.map(() => within(SHIFT_SHARE * jitter)) };
+  return {
+    scales: STAINS.map(() => Math.exp(within(jitter))),
+    shifts: STAINS.map(() => within(SHIFT_SHARE * jitter)),
+    lamp: [0, 1, 2].map(() => within(LAMP_SHARE * jitter)),
+  };
 }
 
 /** Restains the patch (planar RGB, 3 x 32 x 32) that begins at `offset` of `data`, in place. */
-export function restain(data: Uint8Array, offset: number, { scales, shifts }: Staining): void {
-  // density' = (density * UNMIXING) scaled and shifted per stain, * STAINS: one matrix and one vector
+export function restain(data: Uint8Array, offset: number, { scales, shifts, lamp }: Staining): void {
+  // density' = (density * UNMIXING) scaled and shifted per stain, * STAINS, + lamp: one matrix and one vector
   const coefficient = (from: number, to: number): number =>
     STEPS_PER_DENSITY * STAINS.reduce((sum, stain, s) => sum + UNMIXING[from]![s]! * scales[s]! * stain[to]!, 0);
   const constant = (to: number): number =>
-    STEPS_PER_DENSITY * STAINS.reduce((sum, stain, s) => sum + shifts[s]! * stain[to]!, 0) + 0.5;
+    STEPS_PER_DENSITY * STAINS.reduce((sum, stain, s) => sum + shifts[s]! * stain[to]!, lamp[to]!) + 0.5;
   const [rr, rg, rb] = [coefficient(0, 0), coefficient(0, 1), coefficient(0, 2)];
   const [gr, gg, gb] = [coefficient(1, 0), coefficient(1, 1), coefficient(1, 2)];
   const [br, bg, bb] = [coefficient(2, 0), coefficient(2, 1), coefficient(2, 2)];

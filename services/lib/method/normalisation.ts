@@ -10,8 +10,8 @@ import { quantile } from "./quantile.ts";
 /** Optical densities (natural logarithm) of red, green and blue; no tuple, so that a message can hold them. */
 type Densities = number[];
 
-/** Mean optical densities that images are brought to: between the paler and the darker of what was seen. */
-const REFERENCE: Densities = [0.4, 0.6, 0.35];
+/** Densities that images' tissue is brought to: between the paler and the darker of what was seen. */
+const REFERENCE: Densities = [0.58, 0.84, 0.46];
 /** No channel is made more than this much darker or paler: an image with next to no tissue has little stain to go by. */
 const MAX_FACTOR = 4;
 /** Pixels this dark in every channel are pen, folds and the border of a slide: no stain lets so little light through. */
@@ -26,15 +26,13 @@ const USUAL_WHITE: Densities = [0.08, 0.11, 0.075];
  */
 const WHITE_DOUBT = 0.025;
 /** No lamp is taken for darker: an image full of tissue has no white to go by. */
-const MAX_WHITE = 0.5;
-/** Pixels no darker than this beyond the palest, red, green and blue together, are glass: much of it would pass for pale stain. */
-const GLASS = 0.15;
+const MAX_WHITE = 0.3;
 
 /** How an image is stained, by channel. */
 export interface StainDensity {
   /** The density of its white: what is that of the lamp, not of a stain. */
   readonly white: Densities;
-  /** The mean density beyond white, each pixel weighted by its own total. */
+  /** The mean density beyond white, each pixel weighted by its own total squared. */
   readonly tissue: Densities;
 }
 
@@ -49,12 +47,12 @@ export const intensityOf = (density: number): number => 255 * Math.exp(-density)
 
 const DENSITY = Float64Array.from({ length: 256 }, (_, intensity) => opticalDensity(intensity));
 
-/** Returns the stain density of an image; zeros where nothing absorbs light. */
+/**
+ * Returns the stain density of an image; zeros where nothing absorbs light. Weighting by squared density leaves the glass out: of a slide it
+ * is most, and by the light of another lamp what is left of its density would pass for pale stain.
+ */
 export function stainDensity(image: RgbImage): StainDensity {
-  const palest = palestDensity(image);
-  const white = palest.map(trustedWhite);
-  const [palestRed = 0, palestGreen = 0, palestBlue = 0] = palest;
-  const glass = palestRed + palestGreen + palestBlue + GLASS;
+  const white = palestDensity(image).map(trustedWhite);
   const [reds, greens, blues] = [beyond(white[0]!), beyond(white[1]!), beyond(white[2]!)];
   let red = 0;
   let green = 0;
@@ -62,11 +60,11 @@ export function stainDensity(image: RgbImage): StainDensity {
   let total = 0;
   const { data } = image;
   for (let i = 0; i < data.length; i += 3) {
-    if (isBlack(data, i) || DENSITY[data[i]!]! + DENSITY[data[i + 1]!]! + DENSITY[data[i + 2]!]! < glass) continue;
+    if (isBlack(data, i)) continue;
     const r = reds[data[i]!]!;
     const g = greens[data[i + 1]!]!;
     const b = blues[data[i + 2]!]!;
-    const weight = r + g + b;
+    const weight = (r + g + b) ** 2;
     red += weight * r;
     green += weight * g;
     blue += weight * b;

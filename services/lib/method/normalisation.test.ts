@@ -63,12 +63,7 @@ test("an image full of tissue keeps it: no lamp is taken for darker than a limit
 
 test("how much glass is around the tissue changes nothing, nor does a black border", () => {
   const alone = tissue(1);
-  for (const added of [
-    [0, 0, 0],
-    [0.2, 0.15, 0.1],
-    [-0.08, -0.11, -0.07],
-  ])
-    assert.ok(greatestDifference(tableOf(tissue(1, 5_000, added)), tableOf(tissue(1, 50, added))) <= 5, added.join());
+  assert.ok(greatestDifference(tableOf(tissue(1, 5_000)), tableOf(alone)) <= 5); // of which a rounded white makes some
   const bordered = { width: 700, height: 1, data: new Uint8Array(2_100) };
   bordered.data.set(alone.data);
   assert.deepEqual(stainDensity(bordered), stainDensity(alone));

@@ -11,7 +11,7 @@ import { quantile } from "./quantile.ts";
 type Densities = number[];
 
 /** Densities that images' tissue is brought to: between the paler and the darker of what was seen. */
-const REFERENCE: Densities = [0.58, 0.84, 0.46];
+const REFERENCE: Densities = [0.4, 0.6, 0.35];
 /** No channel is made more than this much darker or paler: an image with next to no tissue has little stain to go by. */
 const MAX_FACTOR = 4;
 /** Pixels this dark in every channel are pen, folds and the border of a slide: no stain lets so little light through. */
@@ -32,7 +32,7 @@ const MAX_WHITE = 0.3;
 export interface StainDensity {
   /** The density of its white: what is that of the lamp, not of a stain. */
   readonly white: Densities;
-  /** The mean density beyond white, each pixel weighted by its own total squared. */
+  /** The mean density beyond white, each pixel weighted by its own total. */
   readonly tissue: Densities;
 }
 
@@ -47,10 +47,7 @@ export const intensityOf = (density: number): number => 255 * Math.exp(-density)
 
 const DENSITY = Float64Array.from({ length: 256 }, (_, intensity) => opticalDensity(intensity));
 
-/**
- * Returns the stain density of an image; zeros where nothing absorbs light. Weighting by squared density leaves the glass out: of a slide it
- * is most, and by the light of another lamp what is left of its density would pass for pale stain.
- */
+/** Returns the stain density of an image; zeros where nothing absorbs light. Weighting by density leaves glass by the usual lamp out. */
 export function stainDensity(image: RgbImage): StainDensity {
   const white = palestDensity(image).map(trustedWhite);
   const [reds, greens, blues] = [beyond(white[0]!), beyond(white[1]!), beyond(white[2]!)];
@@ -64,7 +61,7 @@ export function stainDensity(image: RgbImage): StainDensity {
     const r = reds[data[i]!]!;
     const g = greens[data[i + 1]!]!;
     const b = blues[data[i + 2]!]!;
-    const weight = (r + g + b) ** 2;
+    const weight = r + g + b;
     red += weight * r;
     green += weight * g;
     blue += weight * b;

@@ -4,7 +4,6 @@
  * Arguments: the store's folder, the number of tiles.
  */
 import { DEFAULT_CLEANING } from "../../services/lib/method/cleaning.ts";
-import { NORMALISATION } from "../../services/lib/method/normalisation.ts";
 import { openFolderStore } from "../../services/lib/objects/folder-store.ts";
 import type { ObjectStore } from "../../services/lib/objects/object-store.ts";
 import { JobState } from "../../services/lib/proto/radhical/v1/jobs.ts";
@@ -12,11 +11,11 @@ import { SegmentationMode } from "../../services/lib/proto/radhical/v1/segmentat
 import { UnitEvent, UnitEventKind } from "../../services/lib/proto/radhical/v1/work.ts";
 import type { ConsumeOptions, Queue } from "../../services/lib/queue/queue.ts";
 import { contentId } from "../../services/lib/service/content-id.ts";
-import { MODEL } from "../../services/lib/service/document-kinds.ts";
-import { createDocument, encode } from "../../services/lib/service/documents.ts";
+import { encode } from "../../services/lib/service/documents.ts";
 import { startCoordinator } from "../../services/lib/service/jobs/coordinator.ts";
 import { findJob } from "../../services/lib/service/jobs/job-store.ts";
 import { createLogger } from "../../services/lib/service/log.ts";
+import { storeModelDocument } from "../../services/lib/service/stored-models.fixture.ts";
 import { ASSEMBLE_TOPIC, eventsTopic, levelTopic } from "../../services/lib/service/topics.ts";
 import { segmentJobs } from "../../services/segmentation/submit.ts";
 import type { CoordinatorCost } from "./coordinator.ts";
@@ -70,13 +69,7 @@ const store = await openFolderStore(folder);
 const objects = withOutputs(store, () => isDone);
 const levels = REDUCTIONS.map((_, i) => i + 1);
 const modelOf = (level: number): string => contentId("model", level);
-for (const level of levels)
-  await createDocument(objects, MODEL, modelOf(level), {
-    model: undefined,
-    manifest: "",
-    key: "",
-    normalisation: NORMALISATION,
-  });
+for (const level of levels) await storeModelDocument(objects, modelOf(level));
 const images = {
   describe: async () => ({
     ...{ width: SLIDE_PX, height: SLIDE_PX, purpose: 1 as const, sha256: "", pixelsKey: "", stainDensity: undefined },

@@ -1,24 +1,19 @@
 /** @file What evaluate jobs plan. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { NORMALISATION } from "../lib/method/normalisation.ts";
 import { EvaluateRequest } from "../lib/proto/radhical/v1/inference.ts";
 import { LevelTask } from "../lib/proto/radhical/v1/work.ts";
 import { contentId } from "../lib/service/content-id.ts";
-import { EVALUATION, MODEL } from "../lib/service/document-kinds.ts";
-import { createDocument, readDocument } from "../lib/service/documents.ts";
+import { EVALUATION } from "../lib/service/document-kinds.ts";
+import { readDocument } from "../lib/service/documents.ts";
 import { temporaryStore } from "../lib/service/jobs/jobs.fixture.ts";
+import { storeModelDocument } from "../lib/service/stored-models.fixture.ts";
 import { evaluateJobs } from "./evaluate.ts";
 
 test("an image that is named twice is evaluated once, and counts once in what is tuned on it", async (t) => {
   const objects = await temporaryStore(t);
   const modelId = contentId("model");
-  await createDocument(objects, MODEL, modelId, {
-    model: undefined,
-    manifest: "",
-    key: "",
-    normalisation: NORMALISATION,
-  });
+  await storeModelDocument(objects, modelId);
   const images = { describe: async () => ({ width: 600, height: 400 }) as never };
   const { plan, finish } = evaluateJobs({ objects, images });
   const [one, other] = [contentId("one"), contentId("other")];

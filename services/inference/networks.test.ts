@@ -1,13 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { NORMALISATION } from "../lib/method/normalisation.ts";
 import { patchGraph } from "../lib/network/patch-graph.ts";
 import { CHANNEL_MEANS, NETWORKS, testParameters, testRegion } from "../lib/network/test-data.fixture.ts";
 import { openRuntime } from "../lib/runtime/runtime.ts";
 import { contentId } from "../lib/service/content-id.ts";
-import { MODEL } from "../lib/service/document-kinds.ts";
-import { createDocument } from "../lib/service/documents.ts";
 import { temporaryStore } from "../lib/service/jobs/jobs.fixture.ts";
+import { storeModelDocument } from "../lib/service/stored-models.fixture.ts";
 import { evaluateDense } from "./evaluate-region.ts";
 import type { LoadedNetwork } from "./loaded-network.ts";
 import { createNetworks } from "./networks.ts";
@@ -23,12 +21,7 @@ test("a network that others displace is there for whoever uses it, and is freed 
   const ids = ["one", "other"].map((name) => contentId(name));
   for (const id of ids) {
     await objects.put(`model-files/${id}`, onnx);
-    await createDocument(objects, MODEL, id, {
-      model: undefined,
-      manifest: "",
-      key: `model-files/${id}`,
-      normalisation: NORMALISATION,
-    });
+    await storeModelDocument(objects, id, { key: `model-files/${id}` });
   }
   const [one = "", other = ""] = ids;
   const networks = createNetworks(objects, async () => runtime, 1);

@@ -10,19 +10,18 @@ import { createDecider, openPixels, type TileDecisions } from "../lib/method/dec
 import { enlargeMask } from "../lib/method/enlarged-mask.fixture.ts";
 import type { Rect } from "../lib/method/image.ts";
 import { makeMappedImage } from "../lib/method/mapped-image.fixture.ts";
-import { NORMALISATION } from "../lib/method/normalisation.ts";
 import { levelOnePx } from "../lib/method/resolution.ts";
 import { simulate } from "../lib/method/simulation.ts";
 import { Cascade, SegmentationMode } from "../lib/proto/radhical/v1/segmentation.ts";
 import { AssembleRecord, AssembleTask, TileRecord } from "../lib/proto/radhical/v1/work.ts";
 import { planCascade, thresholdMessages } from "../lib/service/cascade-plan.ts";
 import { contentId } from "../lib/service/content-id.ts";
-import { MODEL } from "../lib/service/document-kinds.ts";
-import { createDocument, encode } from "../lib/service/documents.ts";
+import { encode } from "../lib/service/documents.ts";
 import { createImageStore } from "../lib/service/image-store.ts";
 import { runUnit } from "../lib/service/jobs/inline.fixture.ts";
 import { temporaryStore } from "../lib/service/jobs/jobs.fixture.ts";
 import { storeImage } from "../lib/service/stored-images.fixture.ts";
+import { storeModelDocument } from "../lib/service/stored-models.fixture.ts";
 import { countsMessage, encodeTileState, statesFolder } from "../lib/service/tile-state.ts";
 import { ASSEMBLE_TOPIC } from "../lib/service/topics.ts";
 import { assembleWorker } from "./assemble.ts";
@@ -57,12 +56,7 @@ async function assembleTiles(t: TestContext, { size, cascade: given, decide }: D
   const objects = await temporaryStore(t);
   const images = createImageStore(objects, 1e7);
   const imageId = await storeImage(objects, size.width, size.height, () => [200, 150, 200]);
-  await createDocument(objects, MODEL, MODEL_ID, {
-    model: undefined,
-    manifest: "",
-    key: "model",
-    normalisation: NORMALISATION,
-  });
+  await storeModelDocument(objects, MODEL_ID, { key: "model" });
   const cascade = Cascade.fromPartial({ ...DEFAULT_CLEANING, ...given });
   const { scale } = planCascade(cascade);
   const plan = await segmentJobs({ objects, images }).plan({ requestId: "x", imageIds: [imageId], cascade });

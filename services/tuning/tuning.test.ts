@@ -2,19 +2,19 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { encodePng } from "../lib/images/encode-png.ts";
-import { NORMALISATION } from "../lib/method/normalisation.ts";
 import { Annotation, type Cohort, MaskKind } from "../lib/proto/radhical/v1/datasets.ts";
 import { Model } from "../lib/proto/radhical/v1/training.ts";
 import { TuneRequest } from "../lib/proto/radhical/v1/tuning.ts";
 import { Segmentation } from "../lib/proto/radhical/v1/work.ts";
 import { contentId } from "../lib/service/content-id.ts";
-import { COHORT, EVALUATION, GRADES, MODEL, SEGMENTATION, SPLIT, TUNING } from "../lib/service/document-kinds.ts";
+import { COHORT, EVALUATION, GRADES, SEGMENTATION, SPLIT, TUNING } from "../lib/service/document-kinds.ts";
 import { createDocument, readDocument } from "../lib/service/documents.ts";
 import { createImageStore } from "../lib/service/image-store.ts";
 import { runInline, runUnit } from "../lib/service/jobs/inline.fixture.ts";
 import { temporaryStore } from "../lib/service/jobs/jobs.fixture.ts";
 import { mapKey } from "../lib/service/map-keys.ts";
 import { storeImage, storeMask } from "../lib/service/stored-images.fixture.ts";
+import { storeModelDocument } from "../lib/service/stored-models.fixture.ts";
 import { gradeJobs, gradeWorker } from "./grade.ts";
 import { membersOf, tuneJobs } from "./tune.ts";
 import { tuneWorker } from "./tune-worker.ts";
@@ -60,7 +60,7 @@ async function startTuning(
   const levels = [1, 2].map((level) => ({ level, reduction: level, modelId: contentId("model", level), mpp: 0.25 }));
   for (const level of levels) {
     const model = Model.fromPartial({ ...level, ...trainedFor });
-    await createDocument(objects, MODEL, level.modelId, { model, manifest: "", key: "", normalisation: NORMALISATION });
+    await storeModelDocument(objects, level.modelId, { model });
     const side = SIDE / level.reduction;
     const map = new Float32Array(3 * side * side);
     for (let i = 0; i < side * side; i++) {

@@ -70,7 +70,7 @@ test("more folds than patients is refused before anything is written", async (t)
   const files = ["--images", `${folder}/*_original.png`, "--masks", `${folder}/*_mask.png`];
   const { code, stderr } = await radhical("run", ...files, "--out", join(folder, "out"));
   assert.equal(code, 1);
-  assert.match(stderr, /Cannot make 5 folds of 1 patients/);
+  assert.match(stderr, /Cannot make 5 folds of one patient: all images are of "a"/);
 });
 
 test("provision refuses to do nothing", async () => {

@@ -1,5 +1,4 @@
 /** @file `radhical run`: the seven steps on a folder of images and masks. */
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { DomainError, invalid } from "../lib/errors.ts";
 import { splitFolds } from "../lib/method/folds.ts";
@@ -10,6 +9,7 @@ import { checkRunOptions, type RunOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { type PairedImage, pairImages } from "./pair-images.ts";
 import { buildReport, summary } from "./report.ts";
+import { checkResultsFit } from "./result-files.ts";
 import {
   buildDatabases,
   cleaningOf,
@@ -22,8 +22,8 @@ import {
   tuneThresholds,
 } from "./run-steps.ts";
 import { openServicesOf } from "./services.ts";
-import { testModels } from "./test-step.ts";
-import { writeWhole } from "./transfer.ts";
+import { testFolder, testModels } from "./test-step.ts";
+import { openOut, writeWhole } from "./transfer.ts";
 
 /** Runs the seven steps. What an earlier run with the same arguments finished is not done again. */
 export async function run(
@@ -35,9 +35,11 @@ export async function run(
   const { pairs, unusedMasks } = await pairImages(options.images, options.masks, options.patient);
   checkFolds(pairs, options);
   if (unusedMasks > 0) output.note(`${unusedMasks} masks have no image and are not used`);
-  await mkdir(options.out, { recursive: true }).catch((cause: unknown) => {
-    throw invalid("OUT_UNUSABLE", `Cannot write to --out "${options.out}"`, cause);
-  });
+  await openOut(options.out);
+  await checkResultsFit(
+    testFolder(options),
+    pairs.map(({ stem }) => stem),
+  );
   const services = await openServicesOf(options, output, env);
   let names: CohortNames | undefined;
   try {
@@ -57,10 +59,12 @@ export async function run(
 function checkFolds(pairs: readonly PairedImage[], { folds, seed }: RunOptions): void {
   const patients = [...new Set(pairs.map(({ patient }) => patient))].sort();
   if (folds > patients.length) {
-    throw invalid(
-      "TOO_FEW_PATIENTS",
-      `Cannot make ${folds} folds of ${patients.length} patients; use --folds ${Math.max(2, patients.length)} or less, or another --patient rule`,
-    );
+    const [only = ""] = patients;
+    const message =
+      patients.length === 1
+        ? `Cannot make ${folds} folds of one patient: all images are of "${only}" by the --patient rule; give a rule that tells patients apart, for instance --patient file`
+        : `Cannot make ${folds} folds of ${patients.length} patients; use --folds ${patients.length} or less, or another --patient rule`;
+    throw invalid("TOO_FEW_PATIENTS", message);
   }
   const images = pairs.map(({ stem, patient }) => ({ imageId: stem, patient: patients.indexOf(patient) }));
   splitFolds(images, folds, seed);

@@ -1,20 +1,21 @@
 /** @file `radhical segment`: trained models on new images. */
-import { mkdir } from "node:fs/promises";
 import { invalid } from "../lib/errors.ts";
 import { pickCleaning } from "../lib/method/cleaning.ts";
 import { resolutionOf } from "../lib/method/resolution.ts";
 import { ImportPurpose } from "../lib/proto/radhical/v1/datasets.ts";
 import { type Cascade, SegmentationMode, SubmitRequest } from "../lib/proto/radhical/v1/segmentation.ts";
 import type { Model } from "../lib/proto/radhical/v1/training.ts";
+import { planCascade } from "../lib/service/cascade-plan.ts";
 import { runJob } from "./follow-job.ts";
 import { untilInterrupted } from "./interrupt.ts";
 import { importModels, type ModelFolder, readModelFolder, thresholdMessages } from "./model-folder.ts";
 import type { SegmentOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { findFiles, stemOf } from "./pair-images.ts";
+import { checkResultsFit, receiveResults } from "./result-files.ts";
 import { levelModels } from "./run-steps.ts";
 import { openServicesOf, type Services } from "./services.ts";
-import { importFile, inside, receiveFiles } from "./transfer.ts";
+import { importFile, openOut } from "./transfer.ts";
 
 const MODES = {
   cascade: SegmentationMode.SEGMENTATION_MODE_CASCADE,
@@ -49,7 +50,8 @@ export async function segment(
   const folder = await readModelFolder(options.models);
   if (folder.otherFolds.length > 0)
     output.note(`using ${folder.fold}; name a folder below "${options.models}" for ${folder.otherFolds.join(", ")}`);
-  await mkdir(options.out, { recursive: true });
+  await openOut(options.out);
+  await checkResultsFit(options.out, paths.keys());
   const services = await openServicesOf(options, output, env);
   try {
     await untilInterrupted(segmentFiles(services, options, output, paths, folder));
@@ -66,6 +68,8 @@ async function segmentFiles(
   folder: ModelFolder,
 ): Promise<void> {
   const models = await importModels(services, folder);
+  const cascade = planFor(options, models, folder);
+  planCascade(cascade); // as the service will: what it refuses is known before images are sent
   const stems = new Map<string, string>();
   for (const [stem, path] of paths) {
     const { imageId } = await importFile(services, path, ImportPurpose.IMPORT_PURPOSE_IMAGE);
@@ -77,7 +81,6 @@ async function segmentFiles(
       );
     stems.set(imageId, stem);
   }
-  const cascade = planFor(options, models, folder);
   const imageIds = [...stems.keys()];
   const segmentationId = await runJob(services, output, {
     service: "segmentation",
@@ -86,9 +89,7 @@ async function segmentFiles(
     request: { requestId: "", imageIds, cascade },
     submit: (request) => services.segmentation.submit(request),
   });
-  const place = inside(options.out);
-  const named = (path: string): string => place(path.replace(/^[0-9a-f]{32}/, (id) => stems.get(id) ?? id));
-  await receiveFiles(services.segmentation.fetchResult({ segmentationId, imageIds: [] }), named);
+  await receiveResults(services, segmentationId, options.out, (id) => stems.get(id) ?? id);
   const { images } = await services.segmentation.getResult({ segmentationId });
   const results = images.map(({ imageId, width, height, computeFraction, seconds, levels, mpp, mppAssumed }) => ({
     image: stems.get(imageId) ?? imageId,

@@ -11,8 +11,8 @@ import type { Model } from "../lib/proto/radhical/v1/training.ts";
 import { type GetTuningResponse, GradeRequest, type Grades } from "../lib/proto/radhical/v1/tuning.ts";
 import type { CohortNames } from "./cohort-names.ts";
 import { runJob } from "./follow-job.ts";
+import { receiveResults, removeOtherResults } from "./result-files.ts";
 import { cleaningOf, levelModels, type StepContext } from "./run-steps.ts";
-import { inside, receiveFiles, removeOthers } from "./transfer.ts";
 
 /** A segmentation of the test images with its grades. */
 export interface GradedSegmentation {
@@ -38,22 +38,21 @@ interface TestInputs {
 /** Side of the square of pixels per test image that the naive time is measured on. */
 const SAMPLE_PX = 32;
 
+/** Where results of test images lie. */
+export const testFolder = ({ out }: { readonly out: string }): string => join(out, "test");
+
 /** Segments and grades the test images, and writes the cascade's outputs to DIR/test. */
 export async function testModels(ctx: StepContext, inputs: TestInputs): Promise<TestResults> {
   const { services, options } = ctx;
-  const { models, tuning, names } = inputs;
+  const { models, tuning, names, imageIds } = inputs;
   const common = { models: levelModels(models), tile: 0, ...cleaningOf(options), imageMpp: options.mpp };
   const [chosen] = tuning.chosen;
   const cascade = { ...common, mode: SegmentationMode.SEGMENTATION_MODE_CASCADE, thresholds: chosen?.levels ?? [] };
   const dense = { ...common, mode: SegmentationMode.SEGMENTATION_MODE_DENSE, thresholds: tuning.dense?.levels ?? [] };
   const byCascade = await segmentAndGrade(ctx, inputs, "cascade", cascade);
-  const place = inside(join(options.out, "test"));
-  const named = (path: string): string => place(path.replace(/^[0-9a-f]{32}/, (id) => names.stem(id)));
-  const received = await receiveFiles(
-    services.segmentation.fetchResult({ segmentationId: byCascade.segmentationId, imageIds: [] }),
-    named,
-  );
-  await removeOthers(join(options.out, "test"), /_(prob|mask|level)\.png$/, received);
+  const folder = testFolder(options);
+  await receiveResults(services, byCascade.segmentationId, folder, names.stem);
+  await removeOtherResults(folder, new Set(imageIds.map(names.stem)));
   const byDense = await segmentAndGrade(ctx, inputs, "dense", dense);
   return { cascade: byCascade, dense: byDense, naiveSeconds: await measureNaive(ctx, byDense.images, models) };
 }

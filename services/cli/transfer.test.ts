@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { FileChunk } from "../lib/proto/radhical/v1/files.ts";
-import { inside, receiveFiles, receiveFolders, writeWhole } from "./transfer.ts";
+import { inside, openOut, receiveFiles, receiveFolders, writeWhole } from "./transfer.ts";
 
 async function makeFolder(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "radhical-transfer-"));
@@ -43,8 +43,22 @@ test("a file is written with its folders, over what was there", async (t) => {
 test("a file that cannot take its place leaves nothing behind and what was there untouched", async (t) => {
   const folder = await makeFolder(t);
   await mkdir(join(folder, "taken", "full"), { recursive: true });
-  await assert.rejects(writeWhole(join(folder, "taken"), "data"));
+  const refusal = { reason: "OUT_UNUSABLE", message: /^Cannot write ".*taken" \(.*see that it is on a disk with room/ };
+  await assert.rejects(writeWhole(join(folder, "taken"), "data"), refusal);
+  await assert.rejects(receiveFiles(stream(chunksOf("taken", "data")), inside(folder)), refusal);
   assert.deepEqual(await readdir(folder), ["taken"]);
+});
+
+test("a folder that cannot be written to is known before there is anything to write", async (t) => {
+  const folder = await makeFolder(t);
+  await openOut(join(folder, "a", "b"));
+  assert.deepEqual(await readdir(folder, { recursive: true }), ["a", join("a", "b")]);
+  await writeFile(join(folder, "file"), "");
+  for (const path of ["file", join("file", "below")])
+    await assert.rejects(openOut(join(folder, path)), {
+      reason: "OUT_UNUSABLE",
+      message: new RegExp(`"${join(folder, path)}"`),
+    });
 });
 
 test("files arrive in order, each in its place, an empty one too", async (t) => {

@@ -1,8 +1,10 @@
 /** @file Files between the user's folder and the services; nothing is half-written where a reader can see it. */
 import { createHash } from "node:crypto";
+import type { Dirent } from "node:fs";
 import { mkdir, open, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join, relative, resolve, sep } from "node:path";
-import { DomainError } from "../lib/errors.ts";
+import { DomainError, invalid } from "../lib/errors.ts";
+import { isSystemError } from "../lib/objects/folder-failure.ts";
 import type { ImportImageRequest, ImportImageResponse, ImportPurpose } from "../lib/proto/radhical/v1/datasets.ts";
 import type { FileChunk } from "../lib/proto/radhical/v1/files.ts";
 import { sha256 } from "../lib/service/content-id.ts";
@@ -30,19 +32,41 @@ export async function importFile(
   });
 }
 
+/**
+ * Makes the folder that results go to, and sees that files can be written there, before work that takes hours. Throws invalidArgument
+ * OUT_UNUSABLE.
+ */
+export async function openOut(folder: string): Promise<void> {
+  const probe = join(folder, ".radhical-probe");
+  try {
+    await mkdir(folder, { recursive: true });
+    await writeFile(probe, "");
+    await rm(probe);
+  } catch (error) {
+    throw unwritable(folder, error);
+  }
+}
+
+/** Returns an error of the file system as one that the user can act on, any other as it is. */
+const unwritable = (path: string, thrown: unknown): unknown => {
+  if (!(thrown instanceof Error && "syscall" in thrown && "code" in thrown)) return thrown;
+  const message = `Cannot write "${path}" (${thrown.message}): see that it is on a disk with room and may be written to, and run the command again; what is finished is not done again`;
+  return invalid("OUT_UNUSABLE", message, thrown);
+};
+
 /** Where a file is written before it is whole. Always the same place, so that what a kill left there is written over by the next try. */
 const unfinished = (path: string): string => `${path}.tmp`;
 
 /** Writes a file whole or not at all. */
 export async function writeWhole(path: string, data: Uint8Array | string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
   const temporary = unfinished(path);
   try {
+    await mkdir(dirname(path), { recursive: true });
     await writeFile(temporary, data);
     await rename(temporary, path);
   } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw unwritable(path, error);
   }
 }
 
@@ -52,6 +76,7 @@ export async function receiveFiles(
   place: (path: string) => string,
 ): Promise<string[]> {
   const received: string[] = [];
+  let path = "";
   let current:
     | {
         readonly path: string;
@@ -64,7 +89,7 @@ export async function receiveFiles(
     for await (const { chunk } of chunks) {
       if (!chunk) continue;
       if (!current) {
-        const path = place(chunk.path);
+        path = place(chunk.path);
         await mkdir(dirname(path), { recursive: true });
         const temporary = unfinished(path);
         current = { path, temporary, file: await open(temporary, "w"), hash: createHash("sha256") };
@@ -91,10 +116,12 @@ export async function receiveFiles(
         `Cannot keep "${current.path}": it ended early; run the command again`,
       );
     return received;
+  } catch (error) {
+    throw unwritable(path, error);
   } finally {
     if (current) {
       await current.file.close().catch(() => undefined);
-      await rm(current.temporary, { force: true });
+      await rm(current.temporary, { force: true }).catch(() => undefined);
     }
   }
 }
@@ -113,11 +140,11 @@ export async function receiveFolders(
   chunks: AsyncIterable<{ readonly chunk?: FileChunk | undefined }>,
   target: string,
 ): Promise<string[]> {
-  await mkdir(target, { recursive: true });
   const staging = join(target, ".incoming");
-  await rm(staging, { recursive: true, force: true });
   const tops = new Set<string>();
   try {
+    await mkdir(target, { recursive: true });
+    await rm(staging, { recursive: true, force: true });
     await receiveFiles(chunks, (path) => {
       const place = inside(staging)(path);
       tops.add(relative(staging, place).split(sep)[0] ?? "");
@@ -128,8 +155,10 @@ export async function receiveFolders(
       await rename(join(staging, top), join(target, top));
     }
     return [...tops].map((top) => join(target, top));
+  } catch (error) {
+    throw unwritable(target, error);
   } finally {
-    await rm(staging, { recursive: true, force: true });
+    await rm(staging, { recursive: true, force: true }).catch(() => undefined);
   }
 }
 
@@ -139,10 +168,17 @@ export async function receiveFolders(
  */
 export async function removeOthers(folder: string, ours: RegExp, kept: readonly string[]): Promise<void> {
   const keep = new Set(kept.map((path) => resolve(path)));
-  for (const entry of await readdir(folder, { withFileTypes: true })) {
+  for (const entry of await entriesOf(folder)) {
     const path = resolve(folder, entry.name);
     if (ours.test(entry.name)) {
       if (!keep.has(path)) await rm(path, { recursive: true, force: true });
     } else if (entry.isDirectory()) await removeOthers(path, ours, kept);
   }
 }
+
+/** Returns what lies in a folder; nothing where there is no such folder. */
+export const entriesOf = (folder: string): Promise<Dirent[]> =>
+  readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
+    if (isSystemError(error, "ENOENT")) return [];
+    throw error;
+  });

@@ -109,3 +109,25 @@ test("words beside options are taken for an unquoted pattern", () => {
     message: /"b\.png" and 1 more: .*quote a pattern/,
   });
 });
+
+test("a number that a shell left empty is none, not 0", () => {
+  for (const name of [
+    "seed",
+    "neck",
+    "opening",
+    "maxHole",
+    "minNucleus",
+    "averagedSteps",
+    "stainJitter",
+    "mpp",
+    "folds",
+  ])
+    for (const value of ["", " "])
+      assert.throws(
+        () => parseOptions(RunOptions, { ...REQUIRED, [name]: value }),
+        { reason: "OPTIONS_INVALID", message: /^Cannot start: --[a-z-]+ " ?" must be a/ },
+        name,
+      );
+  assert.equal(parseOptions(RunOptions, { ...REQUIRED, neck: " 3 " }).neck, 3);
+  assert.throws(() => parseOptions(RunOptions, { ...REQUIRED, neck: "3x" }), { message: /whole number, 0 or more/ });
+});

@@ -9,14 +9,18 @@ import { MAX_LEVELS } from "../lib/service/topics.ts";
 
 const MAX_INT32 = 2 ** 31 - 1;
 
-function wholeNumber(min: number, max: number = MAX_INT32): z.ZodCoercedNumber {
+/** A number as text says it; nothing but blanks, which a shell leaves of a variable that is not set, is none. */
+const numberOf = (error: string) => z.string().regex(/\S/, { error }).transform(Number).pipe(z.number({ error }));
+
+const wholeNumber = (min: number, max: number = MAX_INT32) => {
   const error = `must be a whole number, ${min} or more`;
-  return z.coerce
-    .number({ error })
-    .int({ error })
-    .min(min, { error })
-    .max(max, { error: `must be at most ${max}` });
-}
+  return numberOf(error).pipe(
+    z
+      .int({ error })
+      .min(min, { error })
+      .max(max, { error: `must be at most ${max}` }),
+  );
+};
 
 function oneOf<const Words extends readonly string[]>(words: Words): z.ZodEnum<{ [Word in Words[number]]: Word }> {
   return z.enum(words, { error: `must be one of ${words.join(", ")}` });
@@ -24,7 +28,7 @@ function oneOf<const Words extends readonly string[]>(words: Words): z.ZodEnum<{
 
 const required = z.string({ error: "is required" }).min(1, { error: "is required" });
 const fromNoneToOne = "must be a number from 0 to 1";
-const aboveNone = z.coerce.number({ error: "must be a number" }).positive({ error: "must be more than 0" });
+const aboveNone = numberOf("must be a number").pipe(z.number().positive({ error: "must be more than 0" }));
 
 const device = oneOf(DEVICES);
 
@@ -41,10 +45,8 @@ export const RunOptions = z.object({
     .transform((list) => list.split(",").map(Number))
     .default([1, 2, 4, 10]),
   iterations: wholeNumber(1).default(16_000),
-  stainJitter: z.coerce
-    .number({ error: fromNoneToOne })
-    .min(0, { error: fromNoneToOne })
-    .max(1, { error: fromNoneToOne })
+  stainJitter: numberOf(fromNoneToOne)
+    .pipe(z.number().min(0, { error: fromNoneToOne }).max(1, { error: fromNoneToOne }))
     .default(0.2),
   averagedSteps: wholeNumber(0).default(0),
   maxHole: wholeNumber(0).default(DEFAULT_CLEANING.maxHolePx),

@@ -1,4 +1,5 @@
 /** @file The seven steps, each a job and what it leaves in the user's folder. */
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import pLimit from "p-limit";
 import { invalid } from "../lib/errors.ts";
@@ -146,9 +147,24 @@ export async function splitCohort(
     }
   }
   await removeOthers(lists, /^(train|test)_w32_(parent_)?\d+\.txt$/, received);
+  await leaveOtherSplits(options.out, splitId);
   const fold = folds.find((candidate) => candidate.fold === options.fold);
   if (!fold) throw invalid("FOLD_UNKNOWN", `Cannot use fold ${options.fold}: the split has ${folds.length}`);
   return { splitId, fold };
+}
+
+/**
+ * Removes databases and models of every fold if they are of another split than the lists now are: a patient to test may have been one to
+ * learn from there.
+ */
+async function leaveOtherSplits(out: string, splitId: string): Promise<void> {
+  const note = join(out, "lists", "split.txt");
+  const before = await readFile(note, "utf8").catch(() => undefined);
+  if (before !== undefined && before.trim() !== splitId) {
+    await removeOthers(join(out, "databases"), /^DB_(train|test|train_w32)_\d+_\d+(\.binaryproto)?$/, []);
+    await removeOthers(join(out, "models"), /^fold-\d+$/, []);
+  }
+  await writeWhole(note, `${splitId}\n`);
 }
 
 /** Builds the databases of the fold. */

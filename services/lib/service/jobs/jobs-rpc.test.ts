@@ -1,6 +1,7 @@
 /** @file What callers see of jobs: get, list, watch and cancel over gRPC. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { JobState } from "../../proto/radhical/v1/jobs.ts";
 import {
   endOf,
@@ -37,6 +38,22 @@ test("cancelling ends units in hand and those that wait, and the job", async (t)
   assert.equal((await endOf(world, next)).state, CANCELLED);
   assert.equal(world.started.length, 3);
   assert.equal(await world.objects.head(outputKey("place", 0)), undefined);
+});
+
+test("cancelling ends work that does no more than report its progress", async (t) => {
+  const world = await startWorld(t, await temporaryFolder(t), {
+    handle: async (_n, unit) => {
+      for (;;) {
+        await sleep(5);
+        await unit.progress();
+      }
+    },
+  });
+  const submitted = await world.submit(1);
+  await until(() => world.started.length === 1, "the unit in hand");
+  await world.jobs.cancelJob({ jobId: submitted.id });
+  assert.equal((await endOf(world, submitted)).state, CANCELLED);
+  await world.stop(); // waits for the unit's end
 });
 
 test("a cancel that nobody acted on before a restart ends the job after it", async (t) => {

@@ -22,7 +22,10 @@ export interface UnitContext {
   readonly outputKey: string;
   /** Headers to publish a further message of the same unit with. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Says that work advances: `amount` of the unit's amount is done. `saved`: a restart will not begin before here. */
+  /**
+   * Says that work advances: `amount` of the unit's amount is done. `saved`: a restart will not begin before here. Throws the signal's
+   * reason once that has aborted, so that work which reports its progress ends soon after.
+   */
   progress(step?: { readonly amount?: number; readonly detail?: string; readonly saved?: boolean }): Promise<void>;
 }
 
@@ -103,6 +106,7 @@ function compute<T>(
       outputKey,
       headers: delivery.headers,
       progress: async ({ amount, detail, saved } = {}) => {
+        signal.throwIfAborted();
         await delivery.progress(saved ? { saved } : {});
         if (amount === undefined && detail === undefined) return;
         const kind = UnitEventKind.UNIT_EVENT_KIND_PROGRESS;

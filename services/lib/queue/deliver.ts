@@ -113,7 +113,11 @@ async function runHandler(
   let calls = 0;
   let finished = false;
   let over = false;
-  const delivery = deliveryOf(inHand, attempt, () => over);
+  let hasSaved = false;
+  const onSaved = (): void => {
+    hasSaved = true;
+  };
+  const delivery = deliveryOf(inHand, attempt, () => over, onSaved);
   const call = async () => {
     if (calls > 0) countRetry({ topic: inHand.topic, group: options.group });
     calls += 1;
@@ -124,27 +128,36 @@ async function runHandler(
     }
     finished = true;
   };
+  const firstWaitMs = Math.min(options.backoffMs ?? DEFAULT_BACKOFF_MS, maxBackoffMs);
   try {
-    await pRetry(call, {
-      retries: options.retries ?? DEFAULT_RETRIES,
-      minTimeout: Math.min(options.backoffMs ?? DEFAULT_BACKOFF_MS, maxBackoffMs),
-      maxTimeout: maxBackoffMs,
-      signal,
-      shouldRetry: ({ error }) => isRetryable(error.cause),
-      onFailedAttempt: () => inHand.heartbeat(),
-    });
-    return { kind: "finished" };
-  } catch (thrown) {
-    // A handler that finished while the consumer stops has still finished: its message needs no second delivery.
-    if (finished) return { kind: "finished" };
-    if (signal.aborted) return { kind: "aborted" };
-    return { kind: "failed", error: thrown instanceof HandlerFailure ? thrown.cause : thrown, calls };
+    // Work of hours meets a failure now and then: saved progress begins the count anew, so that only failures without it add up.
+    for (;;) {
+      hasSaved = false;
+      try {
+        await pRetry(call, {
+          retries: options.retries ?? DEFAULT_RETRIES,
+          minTimeout: firstWaitMs,
+          maxTimeout: maxBackoffMs,
+          signal,
+          shouldRetry: ({ error }) => !hasSaved && isRetryable(error.cause),
+          onFailedAttempt: () => inHand.heartbeat(),
+        });
+        return { kind: "finished" };
+      } catch (thrown) {
+        // A handler that finished while the consumer stops has still finished: its message needs no second delivery.
+        if (finished) return { kind: "finished" };
+        if (signal.aborted) return { kind: "aborted" };
+        const error = thrown instanceof HandlerFailure ? thrown.cause : thrown;
+        if (!hasSaved || !isRetryable(error)) return { kind: "failed", error, calls };
+      }
+      await pause(firstWaitMs, signal);
+    }
   } finally {
     over = true;
   }
 }
 
-const deliveryOf = (inHand: InHand, attempt: number, isOver: () => boolean): Delivery => ({
+const deliveryOf = (inHand: InHand, attempt: number, isOver: () => boolean, onSaved: () => void): Delivery => ({
   topic: inHand.topic,
   key: inHand.message.key,
   value: inHand.message.value,
@@ -156,6 +169,7 @@ const deliveryOf = (inHand: InHand, attempt: number, isOver: () => boolean): Del
     if (isOver()) return;
     await inHand.heartbeat();
     if (!saved || isOver()) return;
+    onSaved();
     inHand.tally.deaths = 0;
     await inHand.record(0);
   },

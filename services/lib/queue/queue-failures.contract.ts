@@ -49,6 +49,26 @@ export function failureContract(harness: QueueHarness): void {
     assert.deepEqual([dead.seen[0]?.key, textOf(dead.seen[0]!)], ["a", "unlucky"]);
   });
 
+  test("counts retries anew from saved progress: only failures without it add up", async (t) => {
+    const { queue, topic } = await openWithTopic(harness, t);
+    const dead = await watchDeadLetters(queue, topic);
+    const savedBefore = [1, 2, 4, 7];
+    let calls = 0;
+    await watch(queue, topic, {
+      retries: 2,
+      backoffMs: 1,
+      handle: async ({ progress }) => {
+        calls += 1;
+        if (savedBefore.includes(calls)) await progress({ saved: true });
+        throw overloaded();
+      },
+    });
+    await queue.publish(topic, [message("a", "long")]);
+    await until(() => dead.seen.length > 0, "the dead letter");
+    // Call 7 was the last to save: from there on as if it had been delivered just now, whatever came before.
+    assert.deepEqual([calls, dead.seen[0]?.headers[DEAD_LETTER_HEADERS.attempts]], [10, "10"]);
+  });
+
   test("stops retrying when a retry succeeds", async (t) => {
     const { queue, topic } = await openWithTopic(harness, t);
     const dead = await watchDeadLetters(queue, topic);

@@ -53,7 +53,7 @@ export interface ConsumeOptions {
   readonly handle: (delivery: Delivery) => Promise<void>;
   /** Whether handling again may help; default: only a DomainError of kind `unavailable`. */
   readonly isRetryable?: (error: unknown) => boolean;
-  /** Retries after the first failure, with exponential backoff from `backoffMs`; default 4 from 250 ms. */
+  /** Retries after the first failure, with exponential backoff from `backoffMs`; default 4 from 250 ms. Saved progress begins the count anew. */
   readonly retries?: number;
   readonly backoffMs?: number;
 }

@@ -63,9 +63,10 @@ async function runUndisturbed(t: TestContext, args: readonly string[]) {
 
 async function newestCheckpointMs(out: string): Promise<number> {
   const folder = join(out, ".radhical", "objects", "training");
-  const runs = await readdir(folder).catch(() => []);
-  const times = runs.map((run) =>
-    stat(join(folder, run, "checkpoint~"))
+  const files = await readdir(folder, { recursive: true }).catch(() => []);
+  const checkpoints = files.filter((file) => /\/checkpoint-[0-9a-f]+~$/.test(file));
+  const times = checkpoints.map((file) =>
+    stat(join(folder, file))
       .then(({ mtimeMs }) => mtimeMs)
       .catch(() => 0),
   );

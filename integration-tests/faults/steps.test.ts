@@ -114,7 +114,7 @@ if (servers) {
         const wanted = checkpoints.size + 1 + random.int(2);
         await reached(work, async () => {
           for await (const { key, etag } of objects.list("training/"))
-            if (key.endsWith("/checkpoint")) checkpoints.add(etag);
+            if (key.includes("/checkpoint-")) checkpoints.add(etag);
           return checkpoints.size >= wanted;
         });
         await sleep(1000 * random.next());

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { temporaryStore } from "../lib/service/jobs/jobs.fixture.ts";
-import { openCheckpoint, type RunState } from "./checkpoint.ts";
+import { checkpointKey, openCheckpoint, otherClasses, type RunState, removeCheckpoints } from "./checkpoint.ts";
 
 const KEY = "training/x/checkpoint";
 const IDENTITY = { dataSha256: "data", computeClass: "cpu/A/avx2/ort" };
@@ -51,3 +51,19 @@ for (const [what, changed] of Object.entries({
     assert.equal((await openCheckpoint(objects, KEY, { ...IDENTITY, ...changed })).state?.step, 1);
   });
 }
+
+test("a task that moves between two compute classes goes on in each, and leaves nothing behind when it is done", async (t) => {
+  const objects = await temporaryStore(t);
+  const open = (computeClass: string) =>
+    openCheckpoint(objects, checkpointKey("task", computeClass), { ...IDENTITY, computeClass });
+  await (await open("avx2")).save({ ...STATE, step: 5 });
+  const moved = await open("avx512");
+  assert.equal(moved.state, undefined);
+  assert.deepEqual(await otherClasses(objects, "task", "avx512"), ["avx2"]);
+  await moved.save({ ...STATE, step: 3 });
+  assert.deepEqual([(await open("avx2")).state?.step, (await open("avx512")).state?.step], [5, 3]);
+  await (await openCheckpoint(objects, checkpointKey("task-2", "avx2"), IDENTITY)).save(STATE);
+  await removeCheckpoints(objects, "task");
+  assert.equal((await open("avx2")).state, undefined);
+  assert.deepEqual(await otherClasses(objects, "task-2", "none"), [IDENTITY.computeClass]);
+});

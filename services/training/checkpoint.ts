@@ -3,6 +3,7 @@ import { DomainError } from "../lib/errors.ts";
 import { objectKey } from "../lib/objects/object-key.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
 import { Checkpoint } from "../lib/proto/radhical/v1/work.ts";
+import { contentId } from "../lib/service/content-id.ts";
 import { encode } from "../lib/service/documents.ts";
 
 /** The state of a run that steps change. */
@@ -39,8 +40,27 @@ export interface CheckpointFile {
   save(state: RunState): Promise<void>;
 }
 
-/** Returns the key of the checkpoint of a task. */
-export const checkpointKey = (taskId: string): string => objectKey("training", taskId, "checkpoint");
+/** How the keys of a task's checkpoints begin. */
+const checkpointsOf = (taskId: string): string => objectKey("training", taskId, "checkpoint-");
+
+/** Returns the key of a task's checkpoint. Each compute class has its own: where a task moves to and fro between two, neither begins over the other's. */
+export const checkpointKey = (taskId: string, computeClass: string): string =>
+  `${checkpointsOf(taskId)}${contentId(computeClass)}`;
+
+/** Removes a task's checkpoints. */
+export async function removeCheckpoints(objects: ObjectStore, taskId: string): Promise<void> {
+  for await (const { key } of objects.list(checkpointsOf(taskId))) await objects.delete(key);
+}
+
+/** Returns the compute classes other than `own` in which a task was begun. */
+export async function otherClasses(objects: ObjectStore, taskId: string, own: string): Promise<string[]> {
+  const classes: string[] = [];
+  for await (const { key } of objects.list(checkpointsOf(taskId))) {
+    const found = key === checkpointKey(taskId, own) ? undefined : await objects.find(key);
+    if (found) classes.push(Checkpoint.decode(found.bytes).computeClass);
+  }
+  return classes;
+}
 
 const stateOf = ({ step, losses, openLoss, accuracies, ...arrays }: Checkpoint): RunState => ({
   step,
@@ -52,7 +72,7 @@ const stateOf = ({ step, losses, openLoss, accuracies, ...arrays }: Checkpoint):
   weightSum: doublesOf(arrays.weightSum),
 });
 
-/** Returns the checkpoint under `key`; one of other data or another compute class is not gone on from. */
+/** Returns the checkpoint under `key`; one of other data or another compute class is never gone on from. */
 export async function openCheckpoint(
   objects: ObjectStore,
   key: string,

@@ -8,6 +8,7 @@ import type { BuildRecord } from "../lib/proto/radhical/v1/work.ts";
 import { SOFTWARE_VERSION } from "../lib/service/version.ts";
 import { classWeights, countClasses } from "./class-weights.ts";
 import { ACCURACY_PATCHES, ACCURACY_STEPS, LOSS_STEPS } from "./curve.ts";
+import { rulesOf } from "./train.ts";
 
 export interface ManifestParts {
   readonly model: Model;
@@ -31,6 +32,7 @@ export function buildManifest({
 }: ManifestParts): string {
   const { modelId, splitId, fold, level, reduction, mpp, iterations, testAccuracy, confusion, rareClasses } = model;
   const classes = data.train?.database?.classOfLabel ?? [];
+  const { coarseNetwork: _, ...own } = settings;
   const manifest = {
     modelId,
     splitId,
@@ -41,7 +43,7 @@ export function buildManifest({
     normalisation: NORMALISATION,
     classes: ["none", "mixed", "nucleus"],
     classOfLabel: classes,
-    settings: { ...settings, iterations, seed: Number(settings.seed), network },
+    settings: { ...own, ...rulesOf(settings), iterations, seed: Number(settings.seed), network },
     data: {
       trainSha256: data.train?.database?.recordsSha256,
       testSha256: data.test?.database?.recordsSha256,

@@ -134,6 +134,7 @@ test("a unit that was stopped on the way makes the same model and manifest when 
   // 300 test patches are fewer than a point takes, and the last point is of the very weights that are saved
   assert.equal(accuracyCurve.at(-1).accuracy, whole.record.testAccuracy);
   assert.deepEqual([stated.stainJitter, stated.averagedSteps], [0.05, 600]);
+  assert.deepEqual([stated.optimizer, stated.rateSchedule], ["adam", "cosine"]);
 });
 
 test("a worker whose run another has taken over stops at its next checkpoint, and the other's state stays", async (t) => {

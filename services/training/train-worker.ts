@@ -12,7 +12,7 @@ import type { UnitContext, UnitHandler } from "../lib/service/jobs/worker.ts";
 import type { Logger } from "../lib/service/log.ts";
 import { TRAIN_TOPIC } from "../lib/service/topics.ts";
 import { openBatchFeed } from "./batch-feed.ts";
-import { type CheckpointFile, checkpointKey, openCheckpoint, type RunState } from "./checkpoint.ts";
+import { type CheckpointFile, checkpointKey, openCheckpoint, otherClasses, type RunState } from "./checkpoint.ts";
 import { classWeights, countClasses, rareClasses } from "./class-weights.ts";
 import { ACCURACY_PATCHES, latestLoss } from "./curve.ts";
 import { buildManifest } from "./manifest.ts";
@@ -24,7 +24,7 @@ import { type TrainedNetwork, trainNetwork } from "./training-run.ts";
 export interface TrainWorkerContext {
   readonly objects: ObjectStore;
   readonly workers: number;
-  readonly log: Pick<Logger, "info">;
+  readonly log: Pick<Logger, "info" | "warn">;
   runtime(): Promise<Runtime>;
 }
 
@@ -138,13 +138,20 @@ async function runSteps(
   { train, channelMeans, settings, accuracyOf }: RunParts,
 ): Promise<TrainedNetwork> {
   const runtime = await ctx.runtime();
-  const key = checkpointKey(trainTaskId(task));
-  const file = await openCheckpoint(ctx.objects, key, {
+  const { computeClass } = runtime;
+  const taskId = trainTaskId(task);
+  const file = await openCheckpoint(ctx.objects, checkpointKey(taskId, computeClass), {
     dataSha256: train.sha256,
-    computeClass: runtime.computeClass,
+    computeClass,
   });
   const { fold, level } = task;
-  ctx.log.info({ fold, level, step: file.state?.step ?? 0 }, "training begins");
+  ctx.log.info({ fold, level, step: file.state?.step ?? 0, computeClass }, "training begins");
+  const others = await otherClasses(ctx.objects, taskId, computeClass);
+  if (others.length > 0)
+    ctx.log.warn(
+      { fold, level, computeClass, others },
+      "this training was begun elsewhere and goes on only there; here it has its own steps",
+    );
   const checkpoint: CheckpointFile = {
     state: file.state,
     save: async (state) => {

@@ -1,4 +1,5 @@
 /** @file Split: folds by patient, validation sets, and the list files of every fold and level (METHOD.md 2). */
+import { DomainError } from "../lib/errors.ts";
 import { checkFolds, splitFolds } from "../lib/method/folds.ts";
 import { MIN_NUCLEUS_PX } from "../lib/method/nuclei.ts";
 import { objectKey } from "../lib/objects/object-key.ts";
@@ -29,7 +30,7 @@ const withoutNuclei = ({ statistics }: PatchSet): Set<string> => {
 };
 
 /** Returns the split without its files, and its id: a function of the folds themselves, so that folds dealt by another rule are another split. */
-async function splitOf(ctx: SplitContext, { patchSetId, folds: count, seed }: SplitRequest) {
+async function splitOf(ctx: SplitContext, { patchSetId, folds: count, seed }: Omit<SplitRequest, "requestId">) {
   const patchSet = await readDocument(ctx.objects, PATCH_SET, patchSetId);
   const cohort = await readDocument(ctx.objects, COHORT, patchSet.cohortId);
   const folds = splitFolds(cohort.members, count, Number(seed), withoutNuclei(patchSet));
@@ -50,6 +51,7 @@ export const splitJobs = (ctx: SplitContext): JobDefinition<SplitRequest> => ({
   codec: SplitRequest,
   plan: async (request): Promise<Plan> => {
     const { patchSet, split, id } = await splitOf(ctx, request);
+    const { patchSetId, folds, seed } = request;
     const levels = (patchSet.sampling?.reductions ?? []).map((_, index) => index + 1);
     const units = split.folds.flatMap((fold) =>
       levels.map((level) =>
@@ -57,7 +59,7 @@ export const splitJobs = (ctx: SplitContext): JobDefinition<SplitRequest> => ({
           topic: LIST_TOPIC,
           key: `${id}-${fold.fold}-${level}`,
           codec: ListTask,
-          task: { patchSetId: request.patchSetId, level, fold, ...listKeys(id, fold.fold, level) },
+          task: { patchSetId, folds, seed, level, fold: fold.fold, ...listKeys(id, fold.fold, level) },
           outputKey: objectKey("lists", id, "records", `${fold.fold}-${level}`),
         }),
       ),
@@ -69,8 +71,8 @@ export const splitJobs = (ctx: SplitContext): JobDefinition<SplitRequest> => ({
     const files: SplitDocument["files"] = [];
     for await (const { message } of units) {
       const { level, fold, trainKey, testKey } = ListTask.decode(message);
-      files.push({ path: `level-${level}/train_w32_${fold?.fold}.txt`, key: trainKey });
-      files.push({ path: `level-${level}/test_w32_${fold?.fold}.txt`, key: testKey });
+      files.push({ path: `level-${level}/train_w32_${fold}.txt`, key: trainKey });
+      files.push({ path: `level-${level}/test_w32_${fold}.txt`, key: testKey });
     }
     await createDocument(ctx.objects, SPLIT, id, { ...split, files });
     return undefined;
@@ -102,10 +104,15 @@ export const listWorker = (ctx: SplitContext): UnitHandler<ListTask> => ({
   topics: [LIST_TOPIC],
   members: 2,
   codec: ListTask,
-  place: ({ fold, level }) => ({ fold: fold?.fold, level }),
-  handle: async ({ patchSetId, level, fold, trainKey, testKey }, unit) => {
-    const patchSet = await readDocument(ctx.objects, PATCH_SET, patchSetId);
-    const { train = [], test = [] } = fold ?? {};
+  place: ({ fold, level }) => ({ fold, level }),
+  handle: async ({ level, fold: number, trainKey, testKey, ...request }, unit) => {
+    const { patchSet, split, id } = await splitOf(ctx, request);
+    const part = split.folds.find(({ fold }) => fold === number);
+    if (!part || listKeys(id, number, level).trainKey !== trainKey) {
+      const message = "Cannot write lists: the job is of a version that deals folds by another rule; split again";
+      throw new DomainError("failedPrecondition", "JOB_OUTDATED", message);
+    }
+    const { train, test } = part;
     await ctx.objects.put(trainKey, await listLines(ctx, patchSet, train, level, unit.progress), { ifAbsent: true });
     await ctx.objects.put(testKey, await listLines(ctx, patchSet, test, level, unit.progress), { ifAbsent: true });
     return Buffer.from("done");

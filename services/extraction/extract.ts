@@ -19,6 +19,9 @@ export interface ExtractContext {
   readonly objects: ObjectStore;
 }
 
+/** Of an image and level: their patches, twice as many, are in memory at once. */
+const MAX_CENTRES = 400_000;
+
 function checkSampling(sampling: Sampling | undefined): Sampling {
   if (!sampling) throw invalid("SAMPLING_INVALID", "Cannot extract patches without sampling settings");
   checkReductions(sampling.reductions);
@@ -29,6 +32,15 @@ function checkSampling(sampling: Sampling | undefined): Sampling {
   for (const kind of ["positive", "edge", "background", "nucleus", "mixed", "none"] as const) {
     if (sampling[kind] < 0)
       throw invalid("SAMPLING_INVALID", `Cannot draw ${sampling[kind]} ${kind} centres: give 0 or more`);
+  }
+  for (const kinds of [
+    ["positive", "edge", "background"],
+    ["nucleus", "mixed", "none"],
+  ] as const) {
+    const centres = kinds.reduce((sum, kind) => sum + sampling[kind], 0);
+    if (centres <= MAX_CENTRES) continue;
+    const message = `Cannot draw ${centres} centres (${kinds.join(", ")}) in each image: at most ${MAX_CENTRES} are possible`;
+    throw invalid("SAMPLING_INVALID", message);
   }
   return sampling;
 }

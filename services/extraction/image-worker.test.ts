@@ -87,6 +87,9 @@ test("the same task writes the same bytes in another store, another seed does no
 test("sampling that cannot be is refused before a job is made", async (t) => {
   const { jobs, requestOf } = await startExtraction(t);
   await assert.rejects(jobs.plan(requestOf({ edge: -1 })), { reason: "SAMPLING_INVALID", message: /-1 edge/ });
+  const many = { positive: 200_000, background: 300_000 };
+  const refusal = { reason: "SAMPLING_INVALID", message: /positive, edge, background.* at most 400000/ };
+  await assert.rejects(jobs.plan(requestOf(many)), refusal);
   await assert.rejects(jobs.plan(requestOf({ reductions: [] })), { kind: "invalidArgument" });
   await assert.rejects(jobs.plan({ ...requestOf(), sampling: undefined }), { reason: "SAMPLING_INVALID" });
   await assert.rejects(jobs.plan({ ...requestOf(), cohortId: contentId("other") }), { reason: "COHORT_NOT_FOUND" });

@@ -61,7 +61,7 @@ test("levels above 1 have a network of their own where one is given, and level 1
     [DEFAULT_NETWORK, half],
   );
   assert.deepEqual(networkOf({ network: alike[1]?.settings?.network ?? "" }), DEFAULT_NETWORK);
-  await assert.rejects(tasks("{}"), { reason: "NETWORK_INVALID" });
+  await assert.rejects(tasks("{}"), { reason: "NETWORK_INVALID", message: /\(settings\.coarse_network\)$/ });
 });
 
 test("a training without a nucleus among its patches is refused before any step", async (t) => {

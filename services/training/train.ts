@@ -1,5 +1,5 @@
 /** @file Train: one network per fold and level of a database set (METHOD.md 4). */
-import { invalid } from "../lib/errors.ts";
+import { DomainError, invalid } from "../lib/errors.ts";
 import { DEFAULT_NETWORK, type NetworkDescription, parseNetwork } from "../lib/network/network-description.ts";
 import type { OptimizerName } from "../lib/network/optimizers.ts";
 import { objectKey } from "../lib/objects/object-key.ts";
@@ -18,7 +18,7 @@ import { createDocument, encode, readDocument, readRecord } from "../lib/service
 import type { JobDefinition } from "../lib/service/jobs/job-definition.ts";
 import { planUnit } from "../lib/service/jobs/units.ts";
 import { TRAIN_TOPIC } from "../lib/service/topics.ts";
-import { checkpointKey } from "./checkpoint.ts";
+import { removeCheckpoints } from "./checkpoint.ts";
 import type { RateSchedule as ScheduleName } from "./learning-rate.ts";
 
 export interface TrainContext {
@@ -73,7 +73,15 @@ function checkSettings(settings: TrainingSettings | undefined): TrainingSettings
     SCHEDULE_NAME[settings.rateSchedule] ? "" : "rate_schedule is none that is known here",
   ].filter((problem) => problem !== "");
   if (problems.length > 0) throw invalid("TRAINING_INVALID", `Cannot train: ${problems.join("; ")}`);
-  for (const network of [settings.network, settings.coarseNetwork]) networkOf({ network });
+  for (const field of ["network", "coarseNetwork"] as const) {
+    try {
+      networkOf({ network: settings[field] });
+    } catch (error) {
+      if (!(error instanceof DomainError)) throw error;
+      const name = field === "network" ? "network" : "coarse_network";
+      throw invalid(error.reason, `${error.message} (settings.${name})`, error);
+    }
+  }
   return settings;
 }
 
@@ -125,8 +133,7 @@ export const trainJobs = (ctx: TrainContext): JobDefinition<TrainRequest> => ({
       await progress();
     }
     await createDocument(ctx.objects, MODEL_SET, id, { models });
-    for await (const { message } of units)
-      await ctx.objects.delete(checkpointKey(trainTaskId(TrainTask.decode(message))));
+    for await (const { message } of units) await removeCheckpoints(ctx.objects, trainTaskId(TrainTask.decode(message)));
     const rare = models
       .filter(({ rareClasses }) => rareClasses.length > 0)
       .map(({ fold, level }) => `fold ${fold} level ${level}`);

@@ -8,7 +8,7 @@ export const ConvLayer = z.strictObject({ type: z.literal("conv"), kernelPx: cou
 /** max(x, 0) of every value. */
 export const ReluLayer = z.strictObject({ type: z.literal("relu") });
 /** The maximum of windows of sizePx x sizePx that do not overlap. */
-export const MaxPoolLayer = z.strictObject({ type: z.literal("maxPool"), sizePx: count });
+export const MaxPoolLayer = z.strictObject({ type: z.literal("maxPool"), sizePx: count.min(2) });
 
 /** Any layer; adding one here asks for its operator, gradient included, in `operators/table.ts`. */
 export const Layer = z.discriminatedUnion("type", [ConvLayer, ReluLayer, MaxPoolLayer]);

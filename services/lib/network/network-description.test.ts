@@ -34,11 +34,17 @@ test("asks for a side of exactly 1 and three channels at the end", () => {
   refuses(withLayers(conv(32, 3), { type: "relu" }), /layer 2 \("relu"\): the last layer must be a "conv"/);
 });
 
+test("a network with more weights than a model's file holds is refused", () => {
+  const wide = [conv(5, 2048), conv(5, 2048), conv(24, 3)];
+  refuses(withLayers(...wide), /108\d{6} parameters, at most 50000000 are possible/);
+});
+
 test("names layer and field of what is not a description at all", () => {
   refuses(withLayers(conv(5, 8), { ...conv(5, 8), padding: 2 }), /layer 2.*padding/);
   refuses(withLayers(conv(5, 0)), /layer 1\.channels/);
   refuses({ ...DEFAULT_NETWORK, version: 2 }, /version/);
-  refuses({ ...DEFAULT_NETWORK, inputScale: 0 }, /inputScale/);
+  for (const inputScale of [0, -1, 1e300, Number.NaN]) refuses({ ...DEFAULT_NETWORK, inputScale }, /inputScale/);
+  refuses(withLayers(conv(5, 8), { type: "maxPool", sizePx: 1 }), /layer 2\.sizePx/);
   refuses("conv", /the whole/);
 });
 

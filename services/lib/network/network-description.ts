@@ -13,9 +13,12 @@ const Network = z.strictObject({
   channels: z.literal(3),
   classes: z.literal(3),
   /** What pixel values are multiplied by after the channel means are subtracted. */
-  inputScale: z.number().positive(),
+  inputScale: z.number().min(1e-6).max(1e6),
   layers: z.array(Layer).min(1).max(64),
 });
+
+/** 200 MB of weights: every one of them is computed with at every pixel, and a model's file stays below its limit. */
+const MAX_PARAMETERS = 50_000_000;
 
 /** A network's description, version 1: patch [3, 32, 32] of RGB bytes in, logits of three classes out. */
 export type NetworkDescription = z.infer<typeof Network>;
@@ -69,7 +72,8 @@ export function parseNetwork(json: unknown): NetworkDescription {
     throw invalid("NETWORK_INVALID", `Cannot read the network: ${parsed.error.issues.map(describeIssue).join("; ")}`);
   }
   const network = parsed.data;
-  const last = placeLayers(network).at(-1)!;
+  const placed = placeLayers(network);
+  const last = placed.at(-1)!;
   const name = layerName(network.layers.length - 1, last.layer);
   if (last.layer.type !== "conv" || last.output.channels !== network.classes) {
     throw problem(name, `the last layer must be a "conv" with ${network.classes} channels`);
@@ -77,6 +81,14 @@ export function parseNetwork(json: unknown): NetworkDescription {
   if (last.output.sidePx !== 1) {
     throw problem(name, `a patch must come to a side of 1 px, but it comes to ${last.output.sidePx} px`);
   }
+  const parameters = placed
+    .flatMap((layer) => layer.parameters)
+    .reduce((sum, { shape }) => sum + shape.reduce((product, dim) => product * dim), 0);
+  if (parameters > MAX_PARAMETERS)
+    throw invalid(
+      "NETWORK_INVALID",
+      `Cannot use the network: it has ${parameters} parameters, at most ${MAX_PARAMETERS} are possible`,
+    );
   return network;
 }
 

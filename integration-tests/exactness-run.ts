@@ -32,6 +32,7 @@ import {
   checkLevels,
   checkParents,
   checkTileSizes,
+  type Lines,
   openingThresholds,
   type PatchRegion,
   sampledRegions,
@@ -53,7 +54,7 @@ export interface ExactnessOptions {
   /** A folder for the objects, new or of an earlier check of the same. */
   readonly folder: string;
   /** Random rows, and columns, of each large level that are compared with patches. */
-  readonly lines: number;
+  readonly lines: Lines;
 }
 
 interface Subject {

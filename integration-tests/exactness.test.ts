@@ -101,6 +101,16 @@ test("regions to compare hold the borders and both sides of a block's edge", () 
   assert.deepEqual(sampledRegions(7, 3, 125, 3, createRandom("regions", 1)), [{ x: 0, y: 0, width: 7, height: 3 }]);
 });
 
+test("every pixel, where asked for, is in one region", () => {
+  const regions = sampledRegions(300, 200, 125, "every pixel", createRandom("regions", 1));
+  const rows = regions.flatMap(({ y, height }) => Array.from({ length: height }, (_, i) => y + i));
+  assert.deepEqual(
+    rows,
+    Array.from({ length: 200 }, (_, y) => y),
+  );
+  assert.ok(regions.length > 1 && regions.every(({ x, width }) => x === 0 && width === 300));
+});
+
 test("thresholds for the checks leave every level something to accept, to reject and to pass on", () => {
   const random = createRandom("maps", 1);
   const map = () => {

@@ -32,8 +32,11 @@ export const isExact = ({ compared, largest, allowed }: Comparison): boolean => 
 
 /** Dense and per-patch evaluation sum in another order; nothing else may differ at all. */
 const DENSE_TOLERANCE = 1e-6;
-/** A level of at most so many pixels is compared at every one of them. */
+/** A level of at most so many pixels is compared at every one of them; so many at a time where all are. */
 const WHOLE_PX = 8_192;
+
+/** How many random rows and columns of a larger level are compared, or every pixel. */
+export type Lines = number | "every pixel";
 
 /** Returns the largest absolute difference; NaN where a value is not a number, which no bound allows. */
 export function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
@@ -48,11 +51,16 @@ export function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): n
 }
 
 /**
- * Returns where a level is compared with its patches: everywhere if it is small, else its borders, both sides of the first block edge
- * and `lines` random rows and columns.
+ * Returns where a level is compared with its patches: everywhere if it is small or every pixel is asked for, else its borders, both sides of
+ * the first block edge and `lines` random rows and columns.
  */
-export function sampledRegions(width: number, height: number, edge: number, lines: number, random: Random): Rect[] {
-  if (width * height <= WHOLE_PX) return [{ x: 0, y: 0, width, height }];
+export function sampledRegions(width: number, height: number, edge: number, lines: Lines, random: Random): Rect[] {
+  if (lines === "every pixel" || width * height <= WHOLE_PX) {
+    const rows = Math.max(1, Math.floor(WHOLE_PX / width));
+    return Array.from({ length: Math.ceil(height / rows) }, (_, i) => {
+      return { x: 0, y: i * rows, width, height: Math.min(rows, height - i * rows) };
+    });
+  }
   const chosen = (length: number): number[] => {
     const drawn = Array.from({ length: lines }, () => Math.floor(random.next() * length));
     return [...new Set([0, edge - 1, edge, length - 1, ...drawn])].filter((at) => at >= 0 && at < length);

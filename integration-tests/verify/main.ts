@@ -12,7 +12,7 @@ import { findImages } from "./find-images.ts";
 
 const print = (...lines: string[]): void => void process.stdout.write(`${lines.join("\n")}\n`);
 
-const USAGE = "npm run verify -- --data DIR [--models DIR/models] [--images 4] [--lines 8]";
+const USAGE = "npm run verify -- --data DIR [--models DIR/models] [--images 4] [--lines 8 | --every-pixel]";
 
 /** Random weights compute as trained ones do; `--models` takes those of a run. */
 const REDUCTIONS = [1, 2, 4, 10];
@@ -49,10 +49,12 @@ async function verify(): Promise<boolean> {
       models: { type: "string" },
       images: { type: "string", default: "4" },
       lines: { type: "string", default: "8" },
+      "every-pixel": { type: "boolean", default: false },
     },
   });
   if (values.data === undefined) throw invalid("OPTIONS_INVALID", `Cannot start without --data; ${USAGE}`);
-  const [limit, lines] = [positive("images", values.images), positive("lines", values.lines)];
+  const limit = positive("images", values.images);
+  const lines = values["every-pixel"] ? "every pixel" : positive("lines", values.lines);
   const { chosen, usable, others } = await findImages(values.data, limit);
   if (chosen.length === 0)
     throw invalid(

@@ -76,6 +76,7 @@ program
   .option("--opening <px>", "spurs and bridges up to twice so many level-1 pixels wide are cut off (default 1)")
   .option("--neck <px>", "nuclei joined by a neck up to twice so many level-1 pixels wide are cut apart (default 4)")
   .option("--min-nucleus <px>", "what has fewer level-1 pixels is no nucleus (default 60: a disc of 2.2 um at 40x)")
+  .option("--network <file>", "another network: a JSON description, as settings.network of a model's manifest")
   .option(
     "--coarse-networks <size>",
     "networks of the levels above 1: full, or half the channels for a cascade that takes less time (default half)",

@@ -53,6 +53,7 @@ export const RunOptions = z.object({
   opening: wholeNumber(0, MAX_REACH_PX).default(DEFAULT_CLEANING.openingPx),
   neck: wholeNumber(0, MAX_REACH_PX).default(DEFAULT_CLEANING.neckPx),
   minNucleus: wholeNumber(0).default(DEFAULT_CLEANING.minNucleusPx),
+  network: z.string().min(1, { error: "must be a file" }).optional(),
   coarseNetworks: oneOf(["full", "half"]).default("half"),
   maxCompute: aboveNone.optional(),
   minScore: aboveNone.optional(),

@@ -5,7 +5,7 @@ import pLimit from "p-limit";
 import { invalid } from "../lib/errors.ts";
 import type { Cleaning } from "../lib/method/cleaning.ts";
 import { DEFAULT_COUNTS } from "../lib/method/sampling.ts";
-import { DEFAULT_NETWORK, halved } from "../lib/network/network-description.ts";
+import { halved, type NetworkDescription } from "../lib/network/network-description.ts";
 import {
   Annotation,
   BuildRequest,
@@ -45,6 +45,8 @@ export interface StepContext {
   readonly services: Services;
   readonly output: Output;
   readonly options: RunOptions;
+  /** The description of level 1's network. */
+  readonly network: NetworkDescription;
 }
 
 /** Imports images and masks. Two files of the same bytes are an error: no one can tell which patient they belong to. */
@@ -188,13 +190,10 @@ export async function buildDatabases(ctx: StepContext, splitId: string): Promise
 }
 
 /** METHOD.md 4, but for what docs/accuracy.md measured to be better: Adam along a cosine instead of AdaGrad at a fixed rate, less decay. */
-const trainingSettings = ({
-  iterations,
-  seed,
-  stainJitter,
-  averagedSteps,
-  coarseNetworks,
-}: RunOptions): TrainingSettings => ({
+const trainingSettings = (
+  { iterations, seed, stainJitter, averagedSteps, coarseNetworks }: RunOptions,
+  network: NetworkDescription,
+): TrainingSettings => ({
   iterations,
   batchSize: 128,
   learningRate: 0.002,
@@ -203,20 +202,20 @@ const trainingSettings = ({
   initialAccumulator: 0,
   weightDecay: 0.0002,
   seed: BigInt(seed),
-  network: "",
-  coarseNetwork: coarseNetworks === "half" ? JSON.stringify(halved(DEFAULT_NETWORK)) : "",
+  network: JSON.stringify(network),
+  coarseNetwork: coarseNetworks === "half" ? JSON.stringify(halved(network)) : "",
   stainJitter,
   averagedSteps,
 });
 
 /** Trains the networks of the fold. */
 export async function trainModels(ctx: StepContext, databaseSetId: string): Promise<Model[]> {
-  const { services, output, options } = ctx;
+  const { services, output, options, network } = ctx;
   const modelSetId = await runJob(services, output, {
     service: "training",
     what: "training",
     codec: TrainRequest,
-    request: { requestId: "", databaseSetId, settings: trainingSettings(options) },
+    request: { requestId: "", databaseSetId, settings: trainingSettings(options, network) },
     submit: (request) => services.training.train(request),
   });
   const { models } = await services.training.listModels({ modelSetId });

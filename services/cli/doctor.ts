@@ -42,7 +42,10 @@ async function checkRuntime(env: Environment): Promise<string> {
       patchGraph(DEFAULT_NETWORK, initialParameters(DEFAULT_NETWORK, 1), new Float32Array(3)),
     );
     await session.run({ patches: { type: "uint8", dims: [1, 3, 32, 32], data: new Uint8Array(3072) } });
-    return runtime.computeClass;
+    const { computeClass, passedOver } = runtime;
+    return passedOver === undefined
+      ? computeClass
+      : `${computeClass}; a GPU seems to be there but is not used: ${passedOver}`;
   } finally {
     await runtime.close();
   }

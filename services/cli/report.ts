@@ -125,7 +125,8 @@ function trainingRows(training: Report["training"]): string[][] {
     String(level),
     String(iterations),
     `${(100 * testAccuracy).toFixed(1)} %`,
-    stepsPerSecond.toFixed(1),
+    // of one that had its last step when the run went on there is none
+    stepsPerSecond > 0 ? stepsPerSecond.toFixed(1) : "",
   ]);
   return [["level", "steps", "test patches right", "steps/s"], ...rows];
 }

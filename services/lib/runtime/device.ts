@@ -13,28 +13,35 @@ const CURES: { readonly [Gpu in Exclude<Provider, "cpu">]: () => string } = {
     "it needs a Vulkan loader (Debian: libvulkan1) and the GPU's Vulkan driver; deploy/local/lavapipe gets a driver in software",
 };
 
+/** Where graphs run. */
+export interface ChosenProvider {
+  readonly provider: Provider;
+  /** Why a GPU that seems to be there is not used: nobody asked for it by name, but its owner will want to know. */
+  readonly passedOver?: string;
+}
+
 /**
  * Returns the provider for `device`. `auto` is CUDA where its library and a device are there and the probe passes, else the CPU.
  * Throws failedPrecondition DEVICE_UNAVAILABLE where a named device does not work; `workerScript` is this folder's `runtime-worker`.
  */
-export async function chooseProvider(device: Device, workerScript: URL): Promise<Provider> {
+export async function chooseProvider(device: Device, workerScript: URL): Promise<ChosenProvider> {
   switch (device) {
     case "cpu":
-      return "cpu";
+      return { provider: "cpu" };
     case "auto":
-      if (cudaObstacles().length > 0) return "cpu";
+      if (cudaObstacles().length > 0) return { provider: "cpu" };
       return probe("cuda", workerScript).then(
-        () => "cuda",
-        () => "cpu",
+        () => ({ provider: "cuda" }),
+        (error: unknown) => ({ provider: "cpu", passedOver: reasonOf(error) }),
       );
     case "cuda":
     case "webgpu": {
       const obstacles = device === "cuda" ? cudaObstacles() : [];
       if (obstacles.length > 0) throw unavailable(device, obstacles.join("; "));
       await probe(device, workerScript).catch((error: unknown) => {
-        throw unavailable(device, error instanceof Error ? reasonIn(error.message) : String(error), error);
+        throw unavailable(device, reasonOf(error), error);
       });
-      return device;
+      return { provider: device };
     }
     default: {
       const unreachable: never = device;
@@ -55,8 +62,10 @@ const unavailable = (device: Exclude<Provider, "cpu">, why: string, cause?: unkn
   );
 
 /** What ONNX Runtime says behind the source line and the condition that failed. */
-const reasonIn = (message: string): string =>
-  message.replace(/^\S*\/onnxruntime_src\/.* was (?:false|true)\. /s, "").trim();
+const reasonOf = (error: unknown): string =>
+  error instanceof Error
+    ? error.message.replace(/^\S*\/onnxruntime_src\/.* was (?:false|true)\. /s, "").trim()
+    : String(error);
 
 /** Runs a convolution on `provider` in a worker of its own. Throws if it fails or differs from what it should give. */
 async function probe(provider: Provider, workerScript: URL): Promise<void> {

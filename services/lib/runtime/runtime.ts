@@ -20,6 +20,8 @@ export interface Runtime {
   readonly computeClass: string;
   /** Where graphs run. */
   readonly provider: Provider;
+  /** Why a GPU that seems to be there is not used, where the device was to be chosen. */
+  readonly passedOver?: string;
   /** Channels in a block of the CPU's blocked operators; 0 where there are none. Training graphs are written for it. */
   readonly channelBlock: number;
   /** Resolves when no worker is left although nobody closed the runtime: it can compute no longer. */
@@ -51,7 +53,7 @@ export async function openRuntime(options: RuntimeOptions, workerScript: URL = W
     }
   }
   await takeDenormalsForZero();
-  const provider = await chooseProvider(options.device, workerScript);
+  const { provider, ...rest } = await chooseProvider(options.device, workerScript);
   // a GPU runs one graph at a time: more workers would only take more of its memory
   const count = provider === "cpu" ? options.workers : 1;
   const settings = { threads: options.threadsPerWorker, provider };
@@ -85,6 +87,7 @@ export async function openRuntime(options: RuntimeOptions, workerScript: URL = W
   return {
     computeClass: computeClass(provider, channelBlock, first.version),
     provider,
+    ...rest,
     channelBlock,
     failed,
     async session(model, { pinned = false } = {}) {

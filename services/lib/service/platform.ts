@@ -81,7 +81,12 @@ export async function openPlatform(
       if (!runtime) {
         runtime = open({ workers, threadsPerWorker: 1, device: config.runtime.device });
         runtime.then(
-          (opened) => opened.failed.then(fail),
+          ({ computeClass, passedOver, failed }) => {
+            log.info({ computeClass }, "computing");
+            if (passedOver !== undefined)
+              log.warn({ computeClass, passedOver }, "a GPU seems to be there but is not used");
+            void failed.then(fail);
+          },
           () => {
             runtime = undefined; // the next call tries again
           },

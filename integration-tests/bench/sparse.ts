@@ -1,5 +1,5 @@
 /** @file Selected pixels of a block against the whole block, on nuclei-like selections (METHOD.md 5, Sparse evaluation). */
-import { evaluateBlock } from "../../services/inference/evaluate-block.ts";
+import { evaluateBlock } from "../../services/inference/evaluate-block.fixture.ts";
 import { openNetwork } from "../../services/inference/loaded-network.ts";
 import { mirroredRegion } from "../../services/lib/method/mirror.ts";
 import { CLASSIFIED_PX, PATCH_SIZE_PX } from "../../services/lib/method/patches.ts";

@@ -10,7 +10,7 @@ import {
 } from "../lib/network/test-data.fixture.ts";
 import { checkBlocksFound } from "../lib/runtime/channel-block.fixture.ts";
 import { openRuntime } from "../lib/runtime/runtime.ts";
-import { evaluateBlock } from "./evaluate-block.ts";
+import { evaluateBlock } from "./evaluate-block.fixture.ts";
 import { evaluateDense } from "./evaluate-region.ts";
 import { type LoadedNetwork, openNetwork } from "./loaded-network.ts";
 

@@ -5,7 +5,6 @@ import { cheapestPath, denseCostUs, type EvaluationPath } from "../lib/network/e
 import type { EvaluatedSize } from "../lib/network/sparse-plan.ts";
 import { countUp, type EvaluatedPixels, evaluateDense, evaluatePatches, evaluateSparse } from "./evaluate-region.ts";
 import type { LoadedNetwork } from "./loaded-network.ts";
-import { copyPlanes, surroundedSize } from "./planes.ts";
 import { giveBack, type Scratch, takeFloats, takeInts } from "./scratch.ts";
 
 /** Sparse evaluation takes a block in parts of at most this side, and parts with more open pixels than this apart again. */
@@ -35,22 +34,6 @@ interface OpenPart {
   readonly rect: Rect;
   readonly selected: Int32Array;
   readonly path: EvaluationPath;
-}
-
-/** Returns the probabilities of a block, in memory of their own; where pixels are not open they are 0. `surrounded` is planar RGB [3, h + 31, w + 31]. */
-export async function evaluateBlock(
-  network: LoadedNetwork,
-  surrounded: Uint8Array,
-  { width, height }: EvaluatedSize,
-  work: BlockWork,
-): Promise<EvaluatedPixels> {
-  const block = { x: 0, y: 0, width, height };
-  const probabilities = new Float32Array(3 * width * height);
-  const read: ReadPixels = async (rect) => cutSurrounded(surrounded, block, rect);
-  const seconds = await evaluateOpen(network, read, block, { ...work, width }, (rect, pixels, values) =>
-    scatter(values, pixels, rect, probabilities, block),
-  );
-  return { probabilities, seconds };
 }
 
 /**
@@ -188,12 +171,4 @@ export function scatter(
     const to = (y + row) * size.width + x + pixels[i]! - row * width;
     for (let c = 0; c < 3; c++) planes[c * plane + to] = values[c * pixels.length + i]!;
   }
-}
-
-/** Cuts a part with what surrounds it out of a block with what surrounds it. */
-function cutSurrounded(surrounded: Uint8Array, block: EvaluatedSize, part: Rect): Uint8Array<ArrayBuffer> {
-  const size = surroundedSize(part);
-  const cut = new Uint8Array(3 * size.width * size.height);
-  copyPlanes(surrounded, surroundedSize(block), cut, size, part);
-  return cut;
 }

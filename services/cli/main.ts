@@ -69,6 +69,10 @@ program
   .option("--folds <n>", "folds of the cross-validation, split by patient (default 5)")
   .option("--fold <k>", "the fold to train and test (default 1)")
   .option("--reductions <list>", "how much each level is reduced, finest first (default 1,2,4,10)")
+  .option(
+    "--centres <list>",
+    "patches' centres in each image, such as positive=500,edge=500,background=150 (level 1) or nucleus=500,mixed=500,none=500 (above)",
+  )
   .option("--iterations <n>", "training steps per level (default 16000)")
   .option("--stain-jitter <n>", "how far stains vary in training, 0 to 1 (default 0.2)")
   .option("--averaged-steps <n>", "last steps whose weights are averaged (default 0: none)")

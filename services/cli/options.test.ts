@@ -3,6 +3,7 @@ import { test } from "node:test";
 import {
   checkNoArguments,
   checkRunOptions,
+  countsOf,
   DoctorOptions,
   parseOptions,
   RunOptions,
@@ -24,6 +25,7 @@ test("what is not said has the method's defaults", () => {
     folds: 5,
     fold: 1,
     reductions: [1, 2, 4, 10],
+    centres: {},
     iterations: 16_000,
     stainJitter: 0.2,
     averagedSteps: 0,
@@ -130,4 +132,22 @@ test("a number that a shell left empty is none, not 0", () => {
       );
   assert.equal(parseOptions(RunOptions, { ...REQUIRED, neck: " 3 " }).neck, 3);
   assert.throws(() => parseOptions(RunOptions, { ...REQUIRED, neck: "3x" }), { message: /whole number, 0 or more/ });
+});
+
+test("counts of centres that are not said are the defaults of the annotation", () => {
+  const counts = (centres: string) => countsOf(parseOptions(RunOptions, { ...REQUIRED, centres }));
+  const sparse = { positive: 500, edge: 500, background: 150, nucleus: 500, mixed: 500, none: 500 };
+  assert.deepEqual(counts("background = 40, none=0"), { ...sparse, background: 40, none: 0 });
+  for (const [centres, message] of [
+    ["", /--centres "" must be kinds and numbers/],
+    ["positive=-1", /must be kinds and numbers/],
+    ["positive=5,", /must be kinds and numbers/],
+    ["fat=5", /--centres "fat=5" may name positive, edge, background, nucleus, mixed, none$/],
+  ] as const)
+    assert.throws(() => counts(centres), { reason: "OPTIONS_INVALID", message });
+  const many = parseOptions(RunOptions, { ...REQUIRED, centres: "positive=300000,background=300000" });
+  assert.throws(() => checkRunOptions(many), {
+    reason: "SAMPLING_INVALID",
+    message: /600500 centres \(positive, edge/,
+  });
 });

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { invalid } from "../lib/errors.ts";
 import { checkReductions } from "../lib/method/blocks.ts";
 import { DEFAULT_CLEANING, MAX_REACH_PX } from "../lib/method/cleaning.ts";
+import { COUNTED_KINDS, checkCounts, DEFAULT_COUNTS, type SampleCounts } from "../lib/method/sampling.ts";
 import { DEVICES } from "../lib/runtime/provider.ts";
 import { SERVICE_NAMES } from "../lib/service/service-names.ts";
 import { MAX_LEVELS } from "../lib/service/topics.ts";
@@ -44,6 +45,15 @@ export const RunOptions = z.object({
     .regex(/^ *\d+( *, *\d+)* *$/, 'must be whole numbers with commas, for instance "1,2,4,10"')
     .transform((list) => list.split(",").map(Number))
     .default([1, 2, 4, 10]),
+  centres: z
+    .string()
+    .regex(
+      /^\s*[a-z]+\s*=\s*\d+(\s*,\s*[a-z]+\s*=\s*\d+)*\s*$/,
+      'must be kinds and numbers, for instance "positive=500,background=150"',
+    )
+    .transform((list) => Object.fromEntries(list.split(",").map((part) => part.trim().split(/\s*=\s*/))))
+    .pipe(z.partialRecord(z.enum(COUNTED_KINDS), wholeNumber(0), { error: `may name ${COUNTED_KINDS.join(", ")}` }))
+    .default({}),
   iterations: wholeNumber(1).default(16_000),
   stainJitter: numberOf(fromNoneToOne)
     .pipe(z.number().min(0, { error: fromNoneToOne }).max(1, { error: fromNoneToOne }))
@@ -122,12 +132,20 @@ export function checkNoArguments(words: readonly string[]): void {
   );
 }
 
-/** Checks what options say together. Throws OPTIONS_INVALID or REDUCTIONS_INVALID. */
-export function checkRunOptions({ fold, folds, reductions, maxCompute, minScore }: RunOptions): void {
+/** Returns how many centres each image gives: the defaults of its kind of annotation, but for what was said. */
+export const countsOf = ({ annotation, centres }: Pick<RunOptions, "annotation" | "centres">): SampleCounts => ({
+  ...DEFAULT_COUNTS[annotation],
+  ...centres,
+});
+
+/** Checks what options say together. Throws OPTIONS_INVALID, REDUCTIONS_INVALID or SAMPLING_INVALID. */
+export function checkRunOptions(options: RunOptions): void {
+  const { fold, folds, reductions, maxCompute, minScore } = options;
   if (maxCompute !== undefined && minScore !== undefined)
     throw invalid("OPTIONS_INVALID", "Cannot start: give --max-compute or --min-score, not both");
   if (fold > folds) throw invalid("OPTIONS_INVALID", `Cannot start: --fold ${fold} is beyond --folds ${folds}`);
   checkReductions(reductions);
+  checkCounts(countsOf(options));
   if (reductions.length > MAX_LEVELS) {
     throw invalid(
       "OPTIONS_INVALID",

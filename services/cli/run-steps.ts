@@ -4,7 +4,6 @@ import { join } from "node:path";
 import pLimit from "p-limit";
 import { invalid } from "../lib/errors.ts";
 import type { Cleaning } from "../lib/method/cleaning.ts";
-import { DEFAULT_COUNTS } from "../lib/method/sampling.ts";
 import { halved, type NetworkDescription } from "../lib/network/network-description.ts";
 import {
   Annotation,
@@ -27,7 +26,7 @@ import { type GetTuningResponse, TuneRequest } from "../lib/proto/radhical/v1/tu
 import { type CohortNames, type ImportedImage, namesCsv } from "./cohort-names.ts";
 import { runJob } from "./follow-job.ts";
 import { saveModels } from "./model-folder.ts";
-import type { RunOptions } from "./options.ts";
+import { countsOf, type RunOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import type { PairedImage } from "./pair-images.ts";
 import type { Services } from "./services.ts";
@@ -105,7 +104,7 @@ export async function extractPatches(
   const sampling = {
     reductions: options.reductions,
     seed: BigInt(options.seed),
-    ...DEFAULT_COUNTS[options.annotation],
+    ...countsOf(options),
   };
   const patchSetId = await runJob(services, output, {
     service: "extraction",

@@ -3,6 +3,7 @@
 import { invalid } from "../lib/errors.ts";
 import { checkReductions } from "../lib/method/blocks.ts";
 import { NORMALISATION } from "../lib/method/normalisation.ts";
+import { checkCounts } from "../lib/method/sampling.ts";
 import { objectKey } from "../lib/objects/object-key.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
 import { ExtractRequest, Sampling, type Shortfall } from "../lib/proto/radhical/v1/extraction.ts";
@@ -19,9 +20,6 @@ export interface ExtractContext {
   readonly objects: ObjectStore;
 }
 
-/** Of an image and level: their patches, twice as many, are in memory at once. */
-const MAX_CENTRES = 400_000;
-
 function checkSampling(sampling: Sampling | undefined): Sampling {
   if (!sampling) throw invalid("SAMPLING_INVALID", "Cannot extract patches without sampling settings");
   checkReductions(sampling.reductions);
@@ -29,19 +27,7 @@ function checkSampling(sampling: Sampling | undefined): Sampling {
     const message = `Cannot cut patches at ${sampling.reductions.length} levels: at most ${MAX_LEVELS} are possible`;
     throw invalid("SAMPLING_INVALID", message);
   }
-  for (const kind of ["positive", "edge", "background", "nucleus", "mixed", "none"] as const) {
-    if (sampling[kind] < 0)
-      throw invalid("SAMPLING_INVALID", `Cannot draw ${sampling[kind]} ${kind} centres: give 0 or more`);
-  }
-  for (const kinds of [
-    ["positive", "edge", "background"],
-    ["nucleus", "mixed", "none"],
-  ] as const) {
-    const centres = kinds.reduce((sum, kind) => sum + sampling[kind], 0);
-    if (centres <= MAX_CENTRES) continue;
-    const message = `Cannot draw ${centres} centres (${kinds.join(", ")}) in each image: at most ${MAX_CENTRES} are possible`;
-    throw invalid("SAMPLING_INVALID", message);
-  }
+  checkCounts(sampling);
   return sampling;
 }
 

@@ -1,4 +1,5 @@
 /** @file METHOD.md 1: random centres of training patches, per level and kind, without replacement. */
+import { invalid } from "../errors.ts";
 import { countSet, emptyPlane, selectSet } from "./bit-plane.ts";
 import {
   type BlockContents,
@@ -22,6 +23,29 @@ export interface SampleCounts {
   readonly nucleus: number;
   readonly mixed: number;
   readonly none: number;
+}
+
+const FINEST_KINDS = ["positive", "edge", "background"] as const;
+const COARSER_KINDS = ["nucleus", "mixed", "none"] as const;
+
+/** What centres there are counts of: at level 1, and above. */
+export const COUNTED_KINDS = [...FINEST_KINDS, ...COARSER_KINDS] as const;
+
+/** Of an image and level: their patches, twice as many, are in memory at once. */
+const MAX_CENTRES = 400_000;
+
+/** Throws invalidArgument SAMPLING_INVALID where a count is negative or a level's are too many. */
+export function checkCounts(counts: SampleCounts): void {
+  for (const kind of COUNTED_KINDS) {
+    if (counts[kind] < 0)
+      throw invalid("SAMPLING_INVALID", `Cannot draw ${counts[kind]} ${kind} centres: give 0 or more`);
+  }
+  for (const kinds of [FINEST_KINDS, COARSER_KINDS]) {
+    const centres = kinds.reduce((sum, kind) => sum + counts[kind], 0);
+    if (centres <= MAX_CENTRES) continue;
+    const message = `Cannot draw ${centres} centres (${kinds.join(", ")}) in each image: at most ${MAX_CENTRES} are possible`;
+    throw invalid("SAMPLING_INVALID", message);
+  }
 }
 
 /** The published counts; where all nuclei are annotated, background is safe to take, and more centres help (docs/accuracy.md). */

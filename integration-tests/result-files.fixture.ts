@@ -114,10 +114,10 @@ const grades = z.strictObject({
   f: fraction,
   tpr: fraction,
   ppv: fraction,
-  dice: fraction,
-  objectF1: fraction,
-  aji: fraction,
-  pq: fraction,
+  dice: fraction.nullable(),
+  objectF1: fraction.nullable(),
+  aji: fraction.nullable(),
+  pq: fraction.nullable(),
   // Over 1 where the coarser levels decided little: all levels' pixels over those of the finest.
   computeFraction: z.number().positive(),
   seconds: z.number().positive(),
@@ -126,6 +126,7 @@ const grades = z.strictObject({
 
 /** DIR/report.json. */
 export const Report = z.strictObject({
+  annotation: z.enum(["sparse", "complete"]),
   patches: z.array(z.strictObject({ level: z.int().min(1), patches: count, bytes: count, byClass: z.array(count) })),
   shortfalls: z.array(
     z.strictObject({ image: z.string(), level: z.int().min(1), kind: z.string(), wanted: count, found: count }),

@@ -8,6 +8,7 @@ import { openFolderStore } from "../../services/lib/objects/folder-store.ts";
 import type { ObjectStore } from "../../services/lib/objects/object-store.ts";
 import { JobState } from "../../services/lib/proto/radhical/v1/jobs.ts";
 import { SegmentationMode } from "../../services/lib/proto/radhical/v1/segmentation.ts";
+import { Model } from "../../services/lib/proto/radhical/v1/training.ts";
 import { UnitEvent, UnitEventKind } from "../../services/lib/proto/radhical/v1/work.ts";
 import type { ConsumeOptions, Queue } from "../../services/lib/queue/queue.ts";
 import { contentId } from "../../services/lib/service/content-id.ts";
@@ -69,7 +70,10 @@ const store = await openFolderStore(folder);
 const objects = withOutputs(store, () => isDone);
 const levels = REDUCTIONS.map((_, i) => i + 1);
 const modelOf = (level: number): string => contentId("model", level);
-for (const level of levels) await storeModelDocument(objects, modelOf(level));
+for (const [i, reduction] of REDUCTIONS.entries()) {
+  const model = Model.fromPartial({ level: i + 1, reduction, mpp: 0.25 });
+  await storeModelDocument(objects, modelOf(i + 1), { model });
+}
 const images = {
   describe: async () => ({
     ...{ width: SLIDE_PX, height: SLIDE_PX, purpose: 1 as const, sha256: "", pixelsKey: "", stainDensity: undefined },

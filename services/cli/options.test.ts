@@ -17,6 +17,9 @@ test("a budget or a floor for the cascade is a number above 0, and not both at o
   assert.throws(() => parseOptions(RunOptions, { ...REQUIRED, minScore: "0" }), /--min-score "0" must be more than 0/);
   const both = parseOptions(RunOptions, { ...REQUIRED, maxCompute: "0.1", minScore: "0.7" });
   assert.throws(() => checkRunOptions(both), /--max-compute or --min-score, not both/);
+  assert.throws(() => parseOptions(RunOptions, { ...REQUIRED, minScore: "70" }), /--min-score "70" must be at most 1/);
+  const percent = parseOptions(RunOptions, { ...REQUIRED, maxCompute: "10" });
+  assert.throws(() => checkRunOptions(percent), /--max-compute 10 is more than the 1\.32 that all levels together/);
 });
 
 test("what is not said has the method's defaults", () => {

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { invalid } from "../lib/errors.ts";
 import { checkReductions } from "../lib/method/blocks.ts";
+import { mostCompute } from "../lib/method/cascade.ts";
 import { DEFAULT_CLEANING, MAX_REACH_PX } from "../lib/method/cleaning.ts";
 import { COUNTED_KINDS, checkCounts, DEFAULT_COUNTS, type SampleCounts } from "../lib/method/sampling.ts";
 import { DEVICES } from "../lib/runtime/provider.ts";
@@ -66,7 +67,7 @@ export const RunOptions = z.object({
   network: z.string().min(1, { error: "must be a file" }).optional(),
   coarseNetworks: oneOf(["full", "half"]).default("half"),
   maxCompute: aboveNone.optional(),
-  minScore: aboveNone.optional(),
+  minScore: aboveNone.pipe(z.number().max(1, { error: "must be at most 1: a score is a share" })).optional(),
   annotation: oneOf(["sparse", "complete"]).default("sparse"),
   mpp: aboveNone.default(0.25),
   patient: z.string().default("prefix"),
@@ -145,6 +146,11 @@ export function checkRunOptions(options: RunOptions): void {
     throw invalid("OPTIONS_INVALID", "Cannot start: give --max-compute or --min-score, not both");
   if (fold > folds) throw invalid("OPTIONS_INVALID", `Cannot start: --fold ${fold} is beyond --folds ${folds}`);
   checkReductions(reductions);
+  const most = mostCompute(reductions);
+  if (maxCompute !== undefined && maxCompute > most) {
+    const message = `--max-compute ${maxCompute} is more than the ${most.toFixed(2)} that all levels together compute; 0.1 is a tenth of level 1's pixels`;
+    throw invalid("OPTIONS_INVALID", `Cannot start: ${message}`);
+  }
   checkCounts(countsOf(options));
   if (reductions.length > MAX_LEVELS) {
     throw invalid(

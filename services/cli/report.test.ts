@@ -35,9 +35,10 @@ const image = (imageId: string, side: number, computed: readonly number[]): Segm
 const grades = (dice: number): Grades =>
   Grades.fromPartial({ detection: 0.9, f: 0.8, tpr: 0.7, ppv: 0.6, dice, objectF1: 0.5, aji: 0.4, pq: 0.3 });
 
-const build = (): Report =>
+const build = (annotation: "sparse" | "complete" = "complete"): Report =>
   buildReport({
     levels: 2,
+    annotation,
     names,
     statistics: GetStatisticsResponse.fromPartial({
       levels: [{ level: 1, patches: 30n, bytes: 92160n, byLabel: [10n, 20n] }],
@@ -78,6 +79,7 @@ test("the report has the fields that others build on, and JSON keeps them", () =
   assert.deepEqual(
     { ...fixed, test: Object.keys(fixed.test) },
     {
+      annotation: "complete",
       patches: [{ level: 1, patches: 30, bytes: 92160, byClass: [10, 20] }],
       training: [{ fold: 1, level: 1, iterations: 60, testAccuracy: 0.875, stepsPerSecond: 21.4 }],
       thresholds: { lower: [0.5, 0.1], upper: [null, 0.9], final: [0.5, 0.45] },
@@ -116,6 +118,14 @@ test("naive has the grades of dense evaluation and seconds that are marked as ex
   assert.deepEqual(naive, { ...dense, seconds: 3700, secondsExtrapolated: true });
   assert.equal(dense.dice, 0.78);
   assert.equal("secondsExtrapolated" in dense, false);
+});
+
+test("where annotation is sparse nothing is said that only complete annotation can tell", () => {
+  const { annotation, test: graded } = build("sparse");
+  assert.equal(annotation, "sparse");
+  for (const { f, dice, objectF1, aji, pq } of Object.values(graded))
+    assert.deepEqual([f, dice, objectF1, aji, pq], [0.8, null, null, null, null]);
+  assert.match(summary(build("sparse"), "result"), /cascade +0\.900 +0\.800 +0\.700 +0\.600 +- +- +0\.310/);
 });
 
 test("the table's columns stand under their headings, apart from each other", () => {

@@ -7,10 +7,12 @@ import type { GetTuningResponse, TradeoffPoint } from "../lib/proto/radhical/v1/
 import { formatDuration } from "../lib/service/duration.ts";
 import type { CohortNames } from "./cohort-names.ts";
 import { storedThresholds } from "./model-folder.ts";
+import type { RunOptions } from "./options.ts";
 import type { GradedSegmentation, TestResults } from "./test-step.ts";
 
 export interface ReportInputs {
   readonly levels: number;
+  readonly annotation: RunOptions["annotation"];
   readonly statistics: GetStatisticsResponse;
   readonly models: readonly Model[];
   readonly tuning: GetTuningResponse;
@@ -37,8 +39,12 @@ function computeFraction(images: readonly SegmentedImage[]): number {
   return computed / sum(images.map(({ width, height }) => width * height));
 }
 
-const graded = ({ grades, images }: GradedSegmentation) => ({
+/** What only complete annotation can tell: where it is sparse, a nucleus that nobody annotated counts as false. */
+const UNKNOWN = { dice: null, objectF1: null, aji: null, pq: null };
+
+const graded = ({ grades, images }: GradedSegmentation, annotation: RunOptions["annotation"]) => ({
   ...grades,
+  ...(annotation === "complete" ? {} : UNKNOWN),
   computeFraction: computeFraction(images),
   seconds: sum(images.map(({ seconds }) => seconds)),
   perLevel: perLevel(images),
@@ -52,11 +58,12 @@ const finalThresholds = ({ chosen }: GetTuningResponse, levels: number): (number
   });
 
 /** Returns the report. */
-export function buildReport({ levels, statistics, models, tuning, test, fold, names }: ReportInputs) {
+export function buildReport({ levels, annotation, statistics, models, tuning, test, fold, names }: ReportInputs) {
   const thresholds = (point: TradeoffPoint | undefined) => storedThresholds(point?.levels ?? [], levels);
   const patients = (ids: readonly string[]): string[] => [...new Set(ids.map((id) => names.patient(id)))].sort();
-  const dense = graded(test.dense);
+  const dense = graded(test.dense, annotation);
   return {
+    annotation,
     patches: statistics.levels.map(({ level, patches, bytes, byLabel }) => ({
       level,
       patches: Number(patches),
@@ -89,7 +96,7 @@ export function buildReport({ levels, statistics, models, tuning, test, fold, na
     test: {
       naive: { ...dense, seconds: test.naiveSeconds, secondsExtrapolated: true },
       dense,
-      cascade: graded(test.cascade),
+      cascade: graded(test.cascade, annotation),
     },
     patients: { train: patients(fold.train), validation: patients(fold.validation), test: patients(fold.reported) },
   };
@@ -134,7 +141,7 @@ function trainingRows(training: Report["training"]): string[][] {
 function gradeRows(test: Report["test"]): string[][] {
   const rows = (["naive", "dense", "cascade"] as const).map((mode) => {
     const { detection, f, tpr, ppv, dice, objectF1, computeFraction: fraction, seconds } = test[mode];
-    const grades = [detection, f, tpr, ppv, dice, objectF1, fraction].map((value) => value.toFixed(3));
+    const grades = [detection, f, tpr, ppv, dice, objectF1, fraction].map((value) => value?.toFixed(3) ?? "-");
     return [mode, ...grades, `${mode === "naive" ? "~" : ""}${timeOf(seconds)}`];
   });
   return [["", "detection", "F", "TPR", "PPV", "Dice", "object F1", "compute", "time"], ...rows];

@@ -259,21 +259,17 @@ interface TuneInputs {
   readonly evaluationId: string;
   readonly cohortId: string;
   readonly splitId: string;
-  readonly models: readonly Model[];
 }
 
-/** Returns the request for thresholds. A level whose model has seen too little of a class accepts nothing (METHOD.md 4). */
-export const tuneRequest = (
-  options: RunOptions,
-  { evaluationId, cohortId, splitId, models }: TuneInputs,
-): TuneRequest => ({
+/** Returns the request for thresholds. */
+const tuneRequest = (options: RunOptions, { evaluationId, cohortId, splitId }: TuneInputs): TuneRequest => ({
   requestId: "",
   evaluationId,
   cohortId,
   splitId,
   fold: options.fold,
   ...cleaningOf(options),
-  withoutUpper: models.filter(({ rareClasses }) => rareClasses.length > 0).map(({ level }) => level),
+  withoutUpper: [],
   wish: wishOf(options),
 });
 

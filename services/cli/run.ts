@@ -92,12 +92,12 @@ async function runSteps(
   output.step("maps");
   const evaluationId = await evaluateValidation(ctx, models, fold.validation);
   output.step("thresholds");
-  const tuning = await tuneThresholds(ctx, { evaluationId, cohortId, splitId, models });
+  const tuning = await tuneThresholds(ctx, { evaluationId, cohortId, splitId });
   const levels = options.reductions.length;
   await saveThresholds(join(options.out, "models"), options.fold, tuning, models, cleaningOf(options));
   output.step("test");
   const test = await testModels(ctx, { cohortId, imageIds: fold.reported, models, tuning, names });
-  const report = buildReport({ levels, statistics, models, tuning, test, fold, names });
+  const report = buildReport({ levels, annotation: options.annotation, statistics, models, tuning, test, fold, names });
   await writeWhole(join(options.out, "report.json"), `${JSON.stringify(report, undefined, 2)}\n`);
   output.result(summary(report, options.out), report);
 }

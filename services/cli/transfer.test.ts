@@ -43,7 +43,10 @@ test("a file is written with its folders, over what was there", async (t) => {
 test("a file that cannot take its place leaves nothing behind and what was there untouched", async (t) => {
   const folder = await makeFolder(t);
   await mkdir(join(folder, "taken", "full"), { recursive: true });
-  const refusal = { reason: "OUT_UNUSABLE", message: /^Cannot write ".*taken" \(.*see that it is on a disk with room/ };
+  const refusal = {
+    reason: "OUT_UNUSABLE",
+    message: /^Cannot write to ".*taken" \(.*see that it is on a disk with room/,
+  };
   await assert.rejects(writeWhole(join(folder, "taken"), "data"), refusal);
   await assert.rejects(receiveFiles(stream(chunksOf("taken", "data")), inside(folder)), refusal);
   assert.deepEqual(await readdir(folder), ["taken"]);

@@ -43,14 +43,14 @@ export async function openOut(folder: string): Promise<void> {
     await writeFile(probe, "");
     await rm(probe);
   } catch (error) {
-    throw unwritable(folder, error);
+    throw unwritable(`--out "${folder}"`, error);
   }
 }
 
 /** Returns an error of the file system as one that the user can act on, any other as it is. */
-const unwritable = (path: string, thrown: unknown): unknown => {
+const unwritable = (place: string, thrown: unknown): unknown => {
   if (!(thrown instanceof Error && "syscall" in thrown && "code" in thrown)) return thrown;
-  const message = `Cannot write "${path}" (${thrown.message}): see that it is on a disk with room and may be written to, and run the command again; what is finished is not done again`;
+  const message = `Cannot write to ${place} (${thrown.message}): see that it is on a disk with room and may be written to, and run the command again; what is finished is not done again`;
   return invalid("OUT_UNUSABLE", message, thrown);
 };
 
@@ -66,7 +66,7 @@ export async function writeWhole(path: string, data: Uint8Array | string): Promi
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined);
-    throw unwritable(path, error);
+    throw unwritable(`"${path}"`, error);
   }
 }
 
@@ -117,7 +117,7 @@ export async function receiveFiles(
       );
     return received;
   } catch (error) {
-    throw unwritable(path, error);
+    throw unwritable(`"${path}"`, error);
   } finally {
     if (current) {
       await current.file.close().catch(() => undefined);
@@ -156,7 +156,7 @@ export async function receiveFolders(
     }
     return [...tops].map((top) => join(target, top));
   } catch (error) {
-    throw unwritable(target, error);
+    throw unwritable(`"${target}"`, error);
   } finally {
     await rm(staging, { recursive: true, force: true }).catch(() => undefined);
   }

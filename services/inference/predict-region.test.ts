@@ -44,6 +44,8 @@ test("a region patch by patch ends with its caller", async (t) => {
   const { signal } = new AbortController();
   const { probabilities } = await predict({ ...request, path: RegionPath.REGION_PATH_DENSE }, { signal });
   assert.equal(probabilities.length, 4 * 3 * 64 * 48);
+  const unknown = { ...request, path: 9 as RegionPath };
+  await assert.rejects(predict(unknown, { signal }), { reason: "REGION_INVALID", message: /path 9/ });
 });
 
 test("a region that sees too much of the image is refused before anything is read, with all that surrounds it", async () => {

@@ -1,6 +1,7 @@
 /** @file PredictRegion: a small region of one level at once. */
 import type { CallContext } from "nice-grpc";
 import { invalid } from "../lib/errors.ts";
+import { evenGrid } from "../lib/method/blocks.ts";
 import type { Rect } from "../lib/method/image.ts";
 import { levelSize } from "../lib/method/levels.ts";
 import { neededSource } from "../lib/method/mirror.ts";
@@ -10,7 +11,15 @@ import {
   RegionPath,
 } from "../lib/proto/radhical/v1/inference.ts";
 import type { ImageStore } from "../lib/service/image-store.ts";
-import { evaluateDense, evaluatePatches, type LevelledImage, levelled, readSurrounded } from "./evaluate-region.ts";
+import { scatter } from "./evaluate-block.ts";
+import {
+  countUp,
+  evaluateDense,
+  evaluatePatches,
+  type LevelledImage,
+  levelled,
+  readSurrounded,
+} from "./evaluate-region.ts";
 import type { Networks } from "./networks.ts";
 import { surroundedRect } from "./planes.ts";
 import { giveBack } from "./scratch.ts";
@@ -19,8 +28,17 @@ import { giveBack } from "./scratch.ts";
 const MAX_REDUCTION = 2_000;
 /** 12 bytes a pixel stay within a message. */
 const MAX_PIXELS = 1_000_000;
+/** Side of what is evaluated together: what networks hold at once they keep, 600 bytes a pixel for the default one. */
+const MAX_PART_PX = 512;
 /** Of the image, 3 bytes each: what is read at once. One pixel of a level sees 32 x 32 of the level, which at reduction 1,000 are 32,000 x 32,000 of the image. */
 const MAX_SOURCE_PIXELS = 100_000_000;
+
+/** Unless asked otherwise, dense. */
+const PATHS: ReadonlySet<RegionPath> = new Set([
+  RegionPath.REGION_PATH_UNSPECIFIED,
+  RegionPath.REGION_PATH_DENSE,
+  RegionPath.REGION_PATH_PATCHES,
+]);
 
 export interface PredictContext {
   readonly images: ImageStore;
@@ -43,6 +61,8 @@ export const predictRegion =
     const reduction = level?.reduction ?? 0;
     if (!level || reduction < 1 || reduction > MAX_REDUCTION)
       throw invalid("REGION_INVALID", "Cannot predict a region without a level and its reduction");
+    if (!PATHS.has(path))
+      throw invalid("REGION_INVALID", `Cannot predict a region by path ${path}: there is no such path`);
     const image = levelled(await ctx.images.open(imageId), 1);
     const levelWidth = levelSize(image.width, reduction);
     const levelHeight = levelSize(image.height, reduction);
@@ -59,13 +79,20 @@ export const predictRegion =
     // A caller that has left wants nothing any more; patch by patch a region takes minutes.
     const progress = async (): Promise<void> => signal.throwIfAborted();
     return ctx.networks.use(level.modelId, async (network) => {
-      const surrounded = await readSurrounded(image, reduction, rect);
-      const { probabilities, seconds } =
-        path === RegionPath.REGION_PATH_PATCHES
-          ? await evaluatePatches(network, surrounded, rect, { progress })
-          : await evaluateDense(network, surrounded, rect);
-      const copy = Buffer.copyBytesFrom(probabilities);
-      giveBack(network.scratch, probabilities);
-      return { probabilities: copy, seconds };
+      const all = new Float32Array(3 * width * height);
+      let seconds = 0;
+      for (const part of evenGrid(rect, MAX_PART_PX)) {
+        await progress();
+        const surrounded = await readSurrounded(image, reduction, part);
+        const given =
+          path === RegionPath.REGION_PATH_PATCHES
+            ? await evaluatePatches(network, surrounded, part, { progress })
+            : await evaluateDense(network, surrounded, part);
+        const within = { ...part, x: part.x - x, y: part.y - y };
+        scatter(given.probabilities, countUp(new Int32Array(part.width * part.height)), within, all, rect);
+        giveBack(network.scratch, given.probabilities);
+        seconds += given.seconds;
+      }
+      return { probabilities: Buffer.from(all.buffer), seconds };
     });
   };

@@ -13,6 +13,7 @@ import { makeMappedImage } from "../lib/method/mapped-image.fixture.ts";
 import { levelOnePx } from "../lib/method/resolution.ts";
 import { simulate } from "../lib/method/simulation.ts";
 import { Cascade, SegmentationMode } from "../lib/proto/radhical/v1/segmentation.ts";
+import { Model } from "../lib/proto/radhical/v1/training.ts";
 import { AssembleRecord, AssembleTask, TileRecord } from "../lib/proto/radhical/v1/work.ts";
 import { planCascade, thresholdMessages } from "../lib/service/cascade-plan.ts";
 import { contentId } from "../lib/service/content-id.ts";
@@ -56,7 +57,8 @@ async function assembleTiles(t: TestContext, { size, cascade: given, decide }: D
   const objects = await temporaryStore(t);
   const images = createImageStore(objects, 1e7);
   const imageId = await storeImage(objects, size.width, size.height, () => [200, 150, 200]);
-  await storeModelDocument(objects, MODEL_ID, { key: "model" });
+  for (const level of given.models ?? [])
+    await storeModelDocument(objects, level.modelId, { model: Model.fromPartial({ ...level }) });
   const cascade = Cascade.fromPartial({ ...DEFAULT_CLEANING, ...given });
   const { scale } = planCascade(cascade);
   const plan = await segmentJobs({ objects, images }).plan({ requestId: "x", imageIds: [imageId], cascade });
@@ -80,10 +82,9 @@ async function assembleTiles(t: TestContext, { size, cascade: given, decide }: D
   return { image: record.image!, prob: prob!, mask: mask!, level: level! };
 }
 
-const MODEL_ID = contentId("model");
 /** The models of levels 1, 2, … */
 const modelsOf = (reductions: readonly number[]) =>
-  reductions.map((reduction, i) => ({ level: i + 1, reduction, modelId: MODEL_ID, mpp: 0.25 }));
+  reductions.map((reduction, i) => ({ level: i + 1, reduction, modelId: contentId("model", i), mpp: 0.25 }));
 
 const pixelsOf = ({ x, y, width, height }: Rect) =>
   Array.from({ length: width * height }, (_, i) => [x + (i % width), y + Math.floor(i / width)] as const);

@@ -1,4 +1,5 @@
 /** @file The segmentation service. */
+import { DomainError } from "../lib/errors.ts";
 import {
   SegmentationServiceDefinition,
   type SegmentationServiceImplementation,
@@ -39,6 +40,13 @@ export const segmentation: ServiceDefinition = {
       },
       fetchResult: async function* ({ segmentationId, imageIds }) {
         const { records } = await readDocument(objects, SEGMENTATION, segmentationId);
+        const stray = imageIds.find((id) => records.every(({ image }) => image?.imageId !== id));
+        if (stray !== undefined)
+          throw new DomainError(
+            "notFound",
+            "IMAGE_NOT_FOUND",
+            `Cannot send results of image "${stray}": it is not of segmentation "${segmentationId}"`,
+          );
         const wanted = records.filter(({ image }) => imageIds.length === 0 || imageIds.includes(image?.imageId ?? ""));
         yield* sendFiles(
           objects,

@@ -15,7 +15,7 @@ import { createDocument, encode, readRecord } from "../lib/service/documents.ts"
 import type { ImageStore } from "../lib/service/image-store.ts";
 import type { JobDefinition } from "../lib/service/jobs/job-definition.ts";
 import { planUnit } from "../lib/service/jobs/units.ts";
-import { readUsableModel } from "../lib/service/stored-models.ts";
+import { readLevelModel } from "../lib/service/stored-models.ts";
 import { ASSEMBLE_TOPIC, levelTopic } from "../lib/service/topics.ts";
 
 export interface SubmitContext {
@@ -33,7 +33,7 @@ export const segmentJobs = (ctx: SubmitContext): JobDefinition<SubmitRequest> =>
     if (!given) throw invalid("CASCADE_MISSING", "Cannot segment without a cascade");
     const plan = planCascade(given);
     checkCleaning(given, "CASCADE_INVALID");
-    for (const { modelId } of plan.levels) await readUsableModel(ctx.objects, modelId);
+    for (const level of plan.levels) await readLevelModel(ctx.objects, level);
     const cascade = { ...given, tile: plan.tile };
     const images: PlannedImage[] = [];
     for (const imageId of new Set(imageIds)) {

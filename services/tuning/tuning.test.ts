@@ -5,7 +5,7 @@ import { encodePng } from "../lib/images/encode-png.ts";
 import { Annotation, type Cohort, MaskKind } from "../lib/proto/radhical/v1/datasets.ts";
 import { Model } from "../lib/proto/radhical/v1/training.ts";
 import { TuneRequest } from "../lib/proto/radhical/v1/tuning.ts";
-import { Segmentation } from "../lib/proto/radhical/v1/work.ts";
+import { Segmentation, TuneTask } from "../lib/proto/radhical/v1/work.ts";
 import { contentId } from "../lib/service/content-id.ts";
 import { COHORT, EVALUATION, GRADES, SEGMENTATION, SPLIT, TUNING } from "../lib/service/document-kinds.ts";
 import { createDocument, readDocument } from "../lib/service/documents.ts";
@@ -32,7 +32,7 @@ const ids = { cohortId: contentId("cohort"), splitId: contentId("split"), evalua
 async function startTuning(
   t: TestContext,
   evaluated: readonly ("validation" | "test")[] = ["validation"],
-  trainedFor: { readonly fold: number; readonly splitId: string } = { fold: 1, splitId: ids.splitId },
+  trainedFor: Partial<Model> = { fold: 1, splitId: ids.splitId },
 ) {
   const objects = await temporaryStore(t);
   const images = createImageStore(objects, 1e7);
@@ -101,6 +101,23 @@ test("a level that must accept nothing has no upper threshold in any point, and 
   };
   assert.ok((await uppersAtLevelTwo([])).size > 1);
   assert.deepEqual([...(await uppersAtLevelTwo([2]))], [undefined]);
+  await assert.rejects(uppersAtLevelTwo([3]), { reason: "TUNING_INVALID", message: /level 3/ });
+});
+
+test("nor has a level whose model has seen too little of a class, whoever asks", async (t) => {
+  const trained = { fold: 1, splitId: ids.splitId, rareClasses: [1] };
+  const { context, requestOf } = await startTuning(t, ["validation"], trained);
+  const [unit] = (await tuneJobs(context).plan(requestOf())).units;
+  assert.deepEqual(TuneTask.decode(unit!.message).withoutUpper, [1, 2]);
+});
+
+test("a model is tuned as what it was trained for, or not at all", async (t) => {
+  const trained = { fold: 1, splitId: ids.splitId, reduction: 4 };
+  const { context, requestOf } = await startTuning(t, ["validation"], trained);
+  await assert.rejects(tuneJobs(context).plan(requestOf()), {
+    reason: "LEVELS_INVALID",
+    message: /as level 1, reduction 1, 0\.25 um\/px: it was trained for level 1, reduction 4, 0\.25 um\/px$/,
+  });
 });
 
 test("a tuning that is cancelled ends in the middle, by the reason of its signal", async (t) => {
@@ -127,6 +144,7 @@ test("a budget is kept, and one that no point keeps is an error", async (t) => {
   assert.ok((chosen[0]?.computeFraction ?? 1) <= 0.4, String(chosen[0]?.computeFraction));
   await assert.rejects(tune(1e-6), { reason: "WISH_UNREACHABLE" });
   await assert.rejects(tune(0), { reason: "TUNING_INVALID" });
+  await assert.rejects(tune(10), { reason: "TUNING_INVALID", message: /all levels together compute 1\.25/ });
 });
 
 test("thresholds are never chosen on an image that is not of the fold's validation set", async (t) => {

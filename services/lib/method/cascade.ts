@@ -1,6 +1,6 @@
 /**
- * @file METHOD.md 5 and 7, *Cascade*: what is decided at a level and passed down to the next finer one. The runtime calls these per
- * tile, tuning on whole maps; decisions are per pixel, so both give the same.
+ * @file METHOD.md 5 and 7, *Cascade*: what is decided at a level and passed down to the next finer one, on whole maps, as tuning simulates it.
+ * The runtime decides pixel by pixel as they are computed (`decisions.ts`), by the same `decide`.
  */
 import { invalid } from "../errors.ts";
 import type { ParentTables } from "./parents.ts";
@@ -188,6 +188,12 @@ export const expandState = (state: CascadeState, { columns, rows }: ParentTables
     }
   }
   return finer;
+};
+
+/** Returns the compute fraction of levels that compute every pixel: no cascade of them computes more, but for levels' rounded sizes. */
+export const mostCompute = (reductions: readonly number[]): number => {
+  const finest = Math.min(...reductions);
+  return reductions.reduce((sum, reduction) => sum + (finest / reduction) ** 2, 0);
 };
 
 /** Returns the sum of computed pixels over all levels / `finestPixels`, the pixels of the finest level evaluated. */

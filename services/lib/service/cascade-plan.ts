@@ -26,13 +26,23 @@ export interface CascadePlan {
   readonly mpp: number;
 }
 
+const MODES: ReadonlySet<SegmentationMode> = new Set([
+  SegmentationMode.SEGMENTATION_MODE_CASCADE,
+  SegmentationMode.SEGMENTATION_MODE_DENSE,
+  SegmentationMode.SEGMENTATION_MODE_NAIVE,
+]);
+
 /** Returns thresholds as the method takes them, index = level - 1. */
 function thresholdsOf(messages: readonly LevelThresholdsMessage[]): LevelThresholds[] {
   const thresholds: LevelThresholds[] = [];
   const stray = messages.find(({ level }) => level < 1 || level > MAX_LEVELS);
   if (stray)
     throw invalid("THRESHOLDS_INVALID", `Cannot use thresholds of level ${stray.level}: levels are 1 to ${MAX_LEVELS}`);
-  for (const { level, lower, upper, final } of messages) thresholds[level - 1] = { lower, upper, final };
+  for (const { level, lower, upper, final } of messages) {
+    if (thresholds[level - 1])
+      throw invalid("THRESHOLDS_INVALID", `Cannot use two sets of thresholds for level ${level}; give one`);
+    thresholds[level - 1] = { lower, upper, final };
+  }
   return Array.from(thresholds, (entry) => entry ?? {});
 }
 
@@ -77,9 +87,7 @@ export function planCascade(cascade: Cascade): CascadePlan {
   const models = checkLevels(cascade.models);
   const reductions = models.map(({ reduction }) => reduction);
   const thresholds = thresholdsOf(cascade.thresholds);
-  if (cascade.mode === SegmentationMode.SEGMENTATION_MODE_UNSPECIFIED) {
-    throw invalid("MODE_MISSING", "Cannot segment without a mode: cascade, dense or naive");
-  }
+  if (!MODES.has(cascade.mode)) throw invalid("MODE_MISSING", "Cannot segment without a mode: cascade, dense or naive");
   if (!(cascade.imageMpp >= 0))
     throw invalid("MPP_INVALID", `Cannot use images of ${cascade.imageMpp} um/px: give a number above 0`);
   const modelMpp = models[0]?.mpp ?? 0;

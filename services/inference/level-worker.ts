@@ -2,7 +2,7 @@
 
 import { DomainError } from "../lib/errors.ts";
 import { blockSide, rectAtLevel } from "../lib/method/blocks.ts";
-import { createDecider, openPixels, type TileDecisions } from "../lib/method/decisions.ts";
+import { createDecider, openPixels } from "../lib/method/decisions.ts";
 import { objectKey } from "../lib/objects/object-key.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
 import { Cascade } from "../lib/proto/radhical/v1/segmentation.ts";
@@ -12,7 +12,13 @@ import { type CascadePlan, planCascade } from "../lib/service/cascade-plan.ts";
 import { encode } from "../lib/service/documents.ts";
 import type { ImageStore } from "../lib/service/image-store.ts";
 import type { UnitContext, UnitHandler } from "../lib/service/jobs/worker.ts";
-import { countsMessage, decodeTileState, encodeTileState, statesFolder } from "../lib/service/tile-state.ts";
+import {
+  countsMessage,
+  decodeTileState,
+  encodeTileState,
+  statesFolder,
+  type TileSoFar,
+} from "../lib/service/tile-state.ts";
 import { levelTopic } from "../lib/service/topics.ts";
 import { levelled } from "./evaluate-region.ts";
 import { countPixels } from "./events.ts";
@@ -80,20 +86,19 @@ async function cascadeTile(
       "TASK_UNREADABLE",
       `Cannot compute level ${task.level}: the cascade has no such level`,
     );
-  const { decided, seconds } = await computeLevel(ctx, task, plan, place, unit);
+  const decided = await computeLevel(ctx, task, plan, place, unit);
   const next = plan.levels[place + 1];
-  const spent = task.seconds + seconds;
   const { computed, accepted, rejected } = decided.levels.at(-1)!.counts;
   if (next && computed > accepted + rejected) {
     const key = stateKey(task, task.level);
-    await ctx.objects.put(key, encodeTileState(decided), { ifAbsent: true });
+    await ctx.objects.put(key, encodeTileState(decided, decided.seconds), { ifAbsent: true });
     // Another has finished the tile while this worker stood still: the job may have removed its states already, and nobody asks again.
     if (await ctx.objects.head(unit.outputKey)) {
       await ctx.objects.delete(key);
       return undefined;
     }
     const value = encode(LevelTask, {
-      work: { $case: "cascade", value: { ...task, level: next.level, seconds: spent } },
+      work: { $case: "cascade", value: { ...task, level: next.level } },
     });
     await ctx.queue.publish(levelTopic(next.level), [
       { key: `${task.prefix}/${task.tile}`, value, headers: unit.headers },
@@ -103,7 +108,7 @@ async function cascadeTile(
   const resultKey = objectKey(task.prefix, "results", String(task.tile));
   await ctx.objects.put(resultKey, encodeTileState(decided), { ifAbsent: true });
   const levels = decided.levels.map(({ counts }) => countsMessage(counts));
-  return encode(TileRecord, { levels, seconds: spent, resultKey });
+  return encode(TileRecord, { levels, seconds: decided.seconds, resultKey });
 }
 
 async function computeLevel(
@@ -112,21 +117,22 @@ async function computeLevel(
   plan: CascadePlan,
   place: number,
   unit: UnitContext,
-): Promise<{ readonly decided: TileDecisions; readonly seconds: number }> {
+): Promise<TileSoFar> {
   const { level, reduction, modelId } = plan.levels[place]!;
   const done = await ctx.objects.find(stateKey(task, level));
-  if (done) return { decided: decodeTileState(done.bytes), seconds: 0 };
+  if (done) return decodeTileState(done.bytes);
   const { imageId, x, y, width, height } = task;
   const tile = { x, y, width, height };
   const image = levelled(await ctx.images.open(imageId), plan.scale);
   const coarser = plan.levels[place - 1];
-  const before: TileDecisions = coarser
+  const before: TileSoFar = coarser
     ? decodeTileState(await ctx.objects.get(stateKey(task, coarser.level)))
     : {
         tile,
         image: { width: image.width, height: image.height },
         reductions: plan.levels.map((own) => own.reduction),
         levels: [],
+        seconds: 0,
       };
   const open = openPixels(before);
   const rule = { level, endsAt: plan.endsAt, thresholds: plan.thresholds[level - 1] ?? {} };
@@ -145,5 +151,5 @@ async function computeLevel(
   const seconds = await ctx.networks.use(modelId, (network) => computeTile({ ...work, network }, decider.take));
   const decided = decider.finish();
   countPixels(decided.counts);
-  return { decided: { ...before, levels: [...before.levels, decided] }, seconds };
+  return { ...before, levels: [...before.levels, decided], seconds: before.seconds + seconds };
 }

@@ -12,17 +12,24 @@ export const statesFolder = (prefix: string): string => objectKey(prefix, "state
 /** Of the header's length. */
 const PREFIX_BYTES = 4;
 
+/** A tile's decisions on their way to the next level. */
+export interface TileSoFar extends TileDecisions {
+  /** Seconds spent in networks for them: with the decisions, so that whoever goes on from these counts them, once. */
+  readonly seconds: number;
+}
+
 /**
  * Returns the bytes to store: the header's length (uint32, little endian), the header (`TileState`), P2 of each level and the decisions of
  * each level, a byte a pixel each. A message would copy them three times.
  */
-export function encodeTileState({ tile, image, reductions, levels }: TileDecisions): Uint8Array {
+export function encodeTileState({ tile, image, reductions, levels }: TileDecisions, seconds = 0): Uint8Array {
   const header = encode(TileState, {
     ...tile,
     imageWidth: image.width,
     imageHeight: image.height,
     reductions: [...reductions],
     counts: levels.map(({ counts }) => countsMessage(counts)),
+    seconds,
   });
   const prefix = Buffer.alloc(PREFIX_BYTES);
   prefix.writeUInt32LE(header.length);
@@ -30,10 +37,10 @@ export function encodeTileState({ tile, image, reductions, levels }: TileDecisio
 }
 
 /** Returns what `encodeTileState` stored; it shares memory with `stored`. */
-export function decodeTileState(stored: Uint8Array): TileDecisions {
+export function decodeTileState(stored: Uint8Array): TileSoFar {
   const headerLength = new DataView(stored.buffer, stored.byteOffset).getUint32(0, true);
   const header = TileState.decode(stored.subarray(PREFIX_BYTES, PREFIX_BYTES + headerLength));
-  const { x, y, width, height, imageWidth, imageHeight, reductions } = header;
+  const { x, y, width, height, imageWidth, imageHeight, reductions, seconds } = header;
   const counts = header.counts.map(countsOf);
   let p2At = PREFIX_BYTES + headerLength;
   let decisionsAt = p2At + counts.reduce((sum, { computed }) => sum + computed, 0);
@@ -44,7 +51,8 @@ export function decodeTileState(stored: Uint8Array): TileDecisions {
     decisionsAt += own.computed;
     return { counts: own, decisions, p2 };
   });
-  return { tile: { x, y, width, height }, image: { width: imageWidth, height: imageHeight }, reductions, levels };
+  const image = { width: imageWidth, height: imageHeight };
+  return { tile: { x, y, width, height }, image, reductions, levels, seconds };
 }
 
 /** Returns counts as messages carry them. */

@@ -1,7 +1,7 @@
 /** @file A network's description that a user gives as a file (METHOD.md 4: another network is a file, not a code change). */
-import { DomainError, invalid } from "../lib/errors.ts";
+import { invalid } from "../lib/errors.ts";
 import { DEFAULT_NETWORK, type NetworkDescription, parseNetwork } from "../lib/network/network-description.ts";
-import { readUserFile } from "./pair-images.ts";
+import { aboutFile, readUserFile } from "./pair-images.ts";
 
 /** Returns the network that a JSON file describes, the default one without a file. Throws FILE_UNREADABLE or NETWORK_INVALID, which name it. */
 export async function readNetwork(path: string | undefined): Promise<NetworkDescription> {
@@ -12,8 +12,6 @@ export async function readNetwork(path: string | undefined): Promise<NetworkDesc
   } catch (error) {
     if (error instanceof SyntaxError)
       throw invalid("NETWORK_INVALID", `Cannot read --network "${path}": it is not JSON (${error.message})`, error);
-    if (error instanceof DomainError)
-      throw new DomainError(error.kind, error.reason, `"${path}": ${error.message}`, { cause: error });
-    throw error;
+    throw aboutFile(path, error);
   }
 }

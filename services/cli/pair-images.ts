@@ -3,7 +3,7 @@ import { constants } from "node:buffer";
 import { open, stat } from "node:fs/promises";
 import { basename, extname, resolve, sep } from "node:path";
 import { glob, isDynamicPattern } from "tinyglobby";
-import { invalid } from "../lib/errors.ts";
+import { DomainError, invalid } from "../lib/errors.ts";
 
 const READ_BYTES = 2 ** 30;
 const EXTENSIONS = new Set([".png", ".tif", ".tiff", ".jpg", ".jpeg"]);
@@ -16,6 +16,12 @@ export interface PairedImage {
   readonly maskPath: string;
   readonly patient: string;
 }
+
+/** Returns a failure as one that names the file it is about, any other error as it is. */
+export const aboutFile = (path: string, error: unknown): unknown =>
+  error instanceof DomainError
+    ? new DomainError(error.kind, error.reason, `"${path}": ${error.message}`, { cause: error })
+    : error;
 
 /** Returns the name that pairs files: without extension and without a trailing `_original` or `_mask`. */
 export const stemOf = (path: string): string => basename(path, extname(path)).replace(/_(original|mask)$/, "");

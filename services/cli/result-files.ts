@@ -34,18 +34,18 @@ export async function checkResultsFit(folder: string, stems: Iterable<string>): 
   }
 }
 
-/** Receives the results of a segmentation, named by their images' stems. Returns their paths. */
-export const receiveResults = (
+/** Receives the results of a segmentation, named by their images' stems. */
+export async function receiveResults(
   { segmentation }: Services,
   segmentationId: string,
   folder: string,
   stemOf: (imageId: string) => string,
-): Promise<string[]> => {
+): Promise<void> {
   const place = inside(folder);
-  return receiveFiles(segmentation.fetchResult({ segmentationId, imageIds: [] }), (path) =>
+  await receiveFiles(segmentation.fetchResult({ segmentationId, imageIds: [] }), (path) =>
     place(path.replace(/^[0-9a-f]{32}/, stemOf)),
   );
-};
+}
 
 /** Removes results of images that are not among those with these stems: an earlier run with other options left them. */
 export async function removeOtherResults(folder: string, stems: ReadonlySet<string>): Promise<void> {

@@ -154,6 +154,10 @@ export async function splitCohort(
   return { splitId, fold };
 }
 
+/** Returns what the databases of a fold (a number, or a pattern) are called. */
+const databasesOf = (fold: number | string): RegExp =>
+  new RegExp(`^DB_(train|test|train_w32)_${fold}_\\d+(\\.binaryproto)?$`);
+
 /**
  * Removes databases and models of every fold if they are of another split than the lists now are: a patient to test may have been one to
  * learn from there.
@@ -162,7 +166,7 @@ async function leaveOtherSplits(out: string, splitId: string): Promise<void> {
   const note = join(out, "lists", "split.txt");
   const before = await readFile(note, "utf8").catch(() => undefined);
   if (before !== undefined && before.trim() !== splitId) {
-    await removeOthers(join(out, "databases"), /^DB_(train|test|train_w32)_\d+_\d+(\.binaryproto)?$/, []);
+    await removeOthers(join(out, "databases"), databasesOf("\\d+"), []);
     await removeOthers(join(out, "models"), /^fold-\d+$/, []);
   }
   await writeWhole(note, `${splitId}\n`);
@@ -180,11 +184,7 @@ export async function buildDatabases(ctx: StepContext, splitId: string): Promise
   });
   const databases = join(options.out, "databases");
   const received = await receiveFolders(services.datasets.fetchDatabases({ databaseSetId }), databases);
-  await removeOthers(
-    databases,
-    new RegExp(`^DB_(train|test|train_w32)_${options.fold}_\\d+(\\.binaryproto)?$`),
-    received,
-  );
+  await removeOthers(databases, databasesOf(options.fold), received);
   return databaseSetId;
 }
 

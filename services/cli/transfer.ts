@@ -9,7 +9,7 @@ import type { ImportImageRequest, ImportImageResponse, ImportPurpose } from "../
 import type { FileChunk } from "../lib/proto/radhical/v1/files.ts";
 import { sha256 } from "../lib/service/content-id.ts";
 import { pieces } from "../lib/service/files.ts";
-import { readUserFile } from "./pair-images.ts";
+import { aboutFile, readUserFile } from "./pair-images.ts";
 import type { Services } from "./services.ts";
 
 /** Imports a file of the user's. What the service says of it names the file. */
@@ -27,8 +27,7 @@ export async function importFile(
     yield* parts();
   };
   return services.datasets.importImage(stream()).catch((error: unknown) => {
-    if (!(error instanceof DomainError)) throw error;
-    throw new DomainError(error.kind, error.reason, `"${path}": ${error.message}`, { cause: error });
+    throw aboutFile(path, error);
   });
 }
 

@@ -27,6 +27,8 @@ const MIN_TEST_PATIENTS = 20;
 const VALIDATION_OF_TEST = 10;
 /** Least number of validation images that are set aside from the training side. */
 const MIN_VALIDATION_IMAGES = 5;
+/** Of more training patients than this two are set aside at least: a threshold that suits one patient alone may suit no other. */
+const MAX_PATIENTS_FOR_ONE_ASIDE = 4;
 
 /** One patient's images. */
 interface Patient {
@@ -77,7 +79,7 @@ const noNuclei = (why: string, patients: readonly Patient[], bare: ReadonlySet<s
   const example = patients.find(({ images }) => images.some(isBare));
   return invalid(
     "NO_NUCLEI",
-    `Cannot split: ${why}; image "${example?.images.find(isBare)}" of patient ${example?.patient} has none of ${MIN_NUCLEUS_PX} pixels: ` +
+    `Cannot split: ${why}; image "${example?.images.find(isBare)}" has none of ${MIN_NUCLEUS_PX} pixels: ` +
       "check that its mask is the right one and not empty, or annotate more patients",
   );
 };
@@ -129,25 +131,26 @@ const cannotSetAside = (fold: number, others: readonly Patient[], bare: Readonly
 };
 
 /**
- * The smallest set of patients with images enough, for each is one less to learn from: the fewest patients, of such sets the fewest images,
- * of equals one by the seed. Images without nuclei are not counted. Undefined where that is all patients who have some.
+ * The smallest set of patients that is enough, for each is one less to learn from: the fewest patients, of such sets the fewest images,
+ * of equals one by the seed. Patients and images without nuclei are not counted. Undefined where that is all patients who have some.
  *
  * Exact, as a knapsack: of the sets that are not enough yet, the one with the fewest images for each number of patients and of images that count
  * will do.
  */
 const setAside = (patients: readonly Patient[], random: Random): Patient[] | undefined => {
-  const shuffled = [...patients];
-  random.shuffle(shuffled);
+  const candidates = patients.filter(hasNuclei);
+  random.shuffle(candidates);
+  const leastPatients = candidates.length > MAX_PATIENTS_FOR_ONE_ASIDE ? 2 : 1;
   const growing: PatientSet[] = [{ patients: [], images: 0, withNuclei: 0 }];
   let best: PatientSet | undefined;
-  for (const patient of shuffled.filter(hasNuclei)) {
+  for (const patient of candidates) {
     for (const set of [...growing]) {
       const larger = {
         patients: [...set.patients, patient],
         images: set.images + patient.images.length,
-        withNuclei: set.withNuclei + patient.withNuclei,
+        withNuclei: Math.min(set.withNuclei + patient.withNuclei, MIN_VALIDATION_IMAGES),
       };
-      if (larger.withNuclei >= MIN_VALIDATION_IMAGES) {
+      if (larger.withNuclei === MIN_VALIDATION_IMAGES && larger.patients.length >= leastPatients) {
         if (best === undefined || compareSizes(larger, best) < 0) best = larger;
         continue;
       }
@@ -156,12 +159,13 @@ const setAside = (patients: readonly Patient[], random: Random): Patient[] | und
       else if (larger.images < growing[known]!.images) growing[known] = larger;
     }
   }
-  return best !== undefined && best.patients.length < patients.filter(hasNuclei).length ? best.patients : undefined;
+  return best !== undefined && best.patients.length < candidates.length ? best.patients : undefined;
 };
 
 interface PatientSet {
   readonly patients: Patient[];
   readonly images: number;
+  /** As far as they count: at most as many as are needed. */
   readonly withNuclei: number;
 }
 

@@ -123,6 +123,24 @@ test("refuses 16 bits, CMYK and float images, and a stack of pages", async () =>
   await assert.rejects(describeImage(stack, LIMITS), refused("IMAGE_UNSUPPORTED", /3 pages/));
 });
 
+test("refuses what viewers show turned: an image and its mask would not lie alike", async () => {
+  for (const format of ["png", "jpeg", "tiff"] as const) {
+    const turned = await noise(3).withMetadata({ orientation: 6 }).toFormat(format).toBuffer();
+    await assert.rejects(describeImage(turned, LIMITS), refused("IMAGE_UNSUPPORTED", /orientation 6.*without the tag/));
+    await describeImage(await noise(3).withMetadata({ orientation: 1 }).toFormat(format).toBuffer(), LIMITS);
+  }
+  const mask = await grey().withMetadata({ orientation: 3 }).png().toBuffer();
+  await assert.rejects(describeMask(mask, LIMITS), refused("IMAGE_UNSUPPORTED", /mask: .*orientation 3/));
+});
+
+test("a compression that the decoder was built without is no damage", async () => {
+  const bytes = await noise(3).tiff({ compression: "lzw" }).toBuffer();
+  const compression = bytes.indexOf(Buffer.from([0x03, 0x01, 3, 0, 1, 0, 0, 0, 5, 0])); // tag 259, SHORT, one value, LZW
+  assert.ok(compression > 0);
+  bytes.writeUInt16LE(34925, compression + 8);
+  await assert.rejects(describeImage(bytes, LIMITS), refused("IMAGE_UNSUPPORTED", /LZMA.*save it with LZW/));
+});
+
 test("refuses too many pixels by what the header says, however few bytes there are", async () => {
   const large = await sharp({ create: { width: 1001, height: 1000, channels: 3, background: "#fff" } })
     .png()

@@ -43,8 +43,7 @@ const sniffFormat = (bytes: Uint8Array): ImageFormat | undefined =>
   SIGNATURES.find(([, signature]) => signature.every((byte, i) => bytes[i] === byte))?.[0];
 
 /**
- * Returns a sharp pipeline that decodes the file as it is: pixel values are not converted by an ICC profile and the image
- * is not turned by its orientation tag, so that pixel coordinates are the file's own. A damaged file is an error.
+ * Returns a sharp pipeline that decodes the file as it is: pixel values are not converted by an ICC profile. A damaged file is an error.
  */
 export const decoder = (bytes: SharpInput, format: ImageFormat, options: SharpOptions = {}) =>
   sharp(bytes, {
@@ -55,12 +54,19 @@ export const decoder = (bytes: SharpInput, format: ImageFormat, options: SharpOp
     ...options,
   });
 
-/** Awaits a sharp pipeline. Throws IMAGE_UNREADABLE where the decoder fails. */
+/** Awaits a sharp pipeline. Throws IMAGE_UNREADABLE where the decoder fails, IMAGE_UNSUPPORTED where it does not know the compression. */
 export const decoding = async <T>(purpose: ImagePurpose, result: Promise<T>): Promise<T> => {
   try {
     return await result;
   } catch (cause) {
     const detail = cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : String(cause);
+    // "built without JPEG2000 support", "LZMA compression support is not configured": nothing else says what it was built with
+    if (/\bsupport\b/.test(detail))
+      throw unsupported(
+        purpose,
+        `its compression is none that is known here ("${detail}")`,
+        "save it with LZW or Deflate",
+      );
     throw invalid(
       "IMAGE_UNREADABLE",
       `Cannot read ${purpose}: the file is damaged or cut short ("${detail}"); copy it again or save it anew`,
@@ -118,7 +124,11 @@ const checkSize = ({ width, height }: Metadata, purpose: ImagePurpose, { maxPixe
   );
 };
 
-const checkPixels = ({ depth, space, channels }: Metadata, purpose: ImagePurpose): void => {
+const checkPixels = ({ depth, space, channels, orientation = 1 }: Metadata, purpose: ImagePurpose): void => {
+  if (orientation > 1) {
+    const wrong = `a tag says that it is to be shown turned or mirrored (orientation ${orientation}), so that it may not lie as its ${purpose === "mask" ? "image" : "mask"} does`;
+    throw unsupported(purpose, wrong, "save it as it is to be seen, without the tag");
+  }
   if (depth !== "uchar" && depth !== "ushort") {
     throw unsupported(
       purpose,

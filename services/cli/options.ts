@@ -4,6 +4,7 @@ import { invalid } from "../lib/errors.ts";
 import { checkReductions } from "../lib/method/blocks.ts";
 import { mostCompute } from "../lib/method/cascade.ts";
 import { DEFAULT_CLEANING, MAX_REACH_PX } from "../lib/method/cleaning.ts";
+import { MAX_MPP } from "../lib/method/resolution.ts";
 import { COUNTED_KINDS, checkCounts, DEFAULT_COUNTS, type SampleCounts } from "../lib/method/sampling.ts";
 import { DEVICES } from "../lib/runtime/provider.ts";
 import { SERVICE_NAMES } from "../lib/service/service-names.ts";
@@ -31,6 +32,7 @@ function oneOf<const Words extends readonly string[]>(words: Words): z.ZodEnum<{
 const required = z.string({ error: "is required" }).min(1, { error: "is required" });
 const fromNoneToOne = "must be a number from 0 to 1";
 const aboveNone = numberOf("must be a number").pipe(z.number().positive({ error: "must be more than 0" }));
+const resolution = aboveNone.pipe(z.number().lt(MAX_MPP, { error: `must be below ${MAX_MPP} um/px` }));
 
 const device = oneOf(DEVICES);
 
@@ -52,7 +54,9 @@ export const RunOptions = z.object({
       /^\s*[a-z]+\s*=\s*\d+(\s*,\s*[a-z]+\s*=\s*\d+)*\s*$/,
       'must be kinds and numbers, for instance "positive=500,background=150"',
     )
-    .transform((list) => Object.fromEntries(list.split(",").map((part) => part.trim().split(/\s*=\s*/))))
+    .transform((list) => list.split(",").map((part) => part.trim().split(/\s*=\s*/)))
+    .refine((pairs) => new Set(pairs.map(([kind]) => kind)).size === pairs.length, "must name each kind once")
+    .transform((pairs) => Object.fromEntries(pairs))
     .pipe(z.partialRecord(z.enum(COUNTED_KINDS), wholeNumber(0), { error: `may name ${COUNTED_KINDS.join(", ")}` }))
     .default({}),
   iterations: wholeNumber(1).default(16_000),
@@ -69,7 +73,7 @@ export const RunOptions = z.object({
   maxCompute: aboveNone.optional(),
   minScore: aboveNone.pipe(z.number().max(1, { error: "must be at most 1: a score is a share" })).optional(),
   annotation: oneOf(["sparse", "complete"]).default("sparse"),
-  mpp: aboveNone.default(0.25),
+  mpp: resolution.default(0.25),
   patient: z.string().default("prefix"),
   masksAre: oneOf(["auto", "binary", "labels"]).default("auto"),
   seed: wholeNumber(0, Number.MAX_SAFE_INTEGER).default(1),
@@ -90,7 +94,7 @@ export const SegmentOptions = z.object({
   out: required,
   mode: oneOf(["cascade", "dense", "naive"]).default("cascade"),
   tile: wholeNumber(1).optional(),
-  mpp: aboveNone.optional(),
+  mpp: resolution.optional(),
   device: device.optional(),
   address: z.string().optional(),
   json: z.boolean().default(false),

@@ -70,6 +70,22 @@ test("pairs files of two folders by name and counts masks that are left over", a
   assert.equal(unusedMasks, 1);
 });
 
+test("a name is one name in both spellings of Unicode, and its patient one patient", async (t) => {
+  const [composed, decomposed] = ["M\u00fcller", "Mu\u0308ller"];
+  const files = [`i/${composed}_1.png`, `i/${decomposed}_2.png`, `m/${decomposed}_1.png`, `m/${composed}_2.png`];
+  const folder = await folderWith(t, files);
+  for (const rule of ["prefix", "([^/_]+)_\\d"]) {
+    const { pairs } = await pairImages(join(folder, "i"), join(folder, "m"), rule);
+    assert.deepEqual(
+      pairs.map(({ stem, patient }) => [stem, patient]),
+      [
+        [`${composed}_1`, composed],
+        [`${composed}_2`, composed],
+      ],
+    );
+  }
+});
+
 test("two images of one name are both named", async (t) => {
   const folder = await folderWith(t, ["a/p_1.png", "b/p_1.tif", "m/p_1.png"]);
   await assert.rejects(pairImages(`${folder}/{a,b}/*`, join(folder, "m"), "prefix"), (error: Error) => {
@@ -89,10 +105,11 @@ test("images without a mask are counted and the first of them named", async (t) 
 
 test("prefix: the patient is what stands before the first underscore", () => {
   assert.equal(patientRule("prefix")("/data/12750_500_f3_original.tif"), "12750");
+  assert.equal(patientRule("prefix")("/data/case1_original.png"), "case1");
 });
 
 test("prefix: a name without one is an error that says what to do", () => {
-  for (const path of ["/data/image7.png", "/data/_1.png", "/data/image7_original.png"])
+  for (const path of ["/data/image7.png", "/data/_1.png"])
     assert.throws(() => patientRule("prefix")(path), { reason: "PATIENT_UNKNOWN", message: /--patient file/ });
 });
 

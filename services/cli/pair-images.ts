@@ -23,8 +23,11 @@ export const aboutFile = (path: string, error: unknown): unknown =>
     ? new DomainError(error.kind, error.reason, `"${path}": ${error.message}`, { cause: error })
     : error;
 
+/** Returns a file's name without its extension; letters with accents have two spellings in Unicode, of which some systems write one and some the other. */
+const nameOf = (path: string): string => basename(path, extname(path)).normalize("NFC");
+
 /** Returns the name that pairs files: without extension and without a trailing `_original` or `_mask`. */
-export const stemOf = (path: string): string => basename(path, extname(path)).replace(/_(original|mask)$/, "");
+export const stemOf = (path: string): string => nameOf(path).replace(/_(original|mask)$/, "");
 
 /** Returns the files that a pattern stands for. A name with brackets or the like that is there as it stands is that file or folder. */
 async function expand(pattern: string): Promise<string[]> {
@@ -68,7 +71,7 @@ export function patientRule(rule: string): (path: string) => string {
   if (rule === "file") return stemOf;
   if (rule === "prefix") {
     return (path) => {
-      const [patient = "", ...rest] = stemOf(path).split("_");
+      const [patient = "", ...rest] = nameOf(path).split("_");
       if (rest.length > 0 && patient !== "") return patient;
       const cure =
         'use --patient file (every image its own patient), or --patient with a regular expression, for instance "([^/]+)/[^/]+$" for the folder\'s name';
@@ -89,7 +92,7 @@ export function patientRule(rule: string): (path: string) => string {
     );
   }
   return (path) => {
-    const match = pattern.exec(path.replaceAll("\\", "/"));
+    const match = pattern.exec(path.replaceAll("\\", "/").normalize("NFC"));
     const patient = match?.[1] ?? match?.[0] ?? "";
     if (patient !== "") return patient;
     throw invalid(

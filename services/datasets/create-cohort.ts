@@ -1,5 +1,6 @@
 /** @file CreateCohort: which image goes with which mask and patient. */
 import { invalid } from "../lib/errors.ts";
+import { MAX_MPP } from "../lib/method/resolution.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
 import {
   Cohort,
@@ -45,8 +46,11 @@ function checkMeaning({ annotation, maskKind, mpp }: Cohort): void {
   annotationWord(annotation);
   if (maskKind === MaskKind.MASK_KIND_UNSPECIFIED)
     throw invalid("MASK_KIND_MISSING", "Cannot create a cohort that does not say how its masks are read");
-  if (!(mpp > 0 && mpp < 100))
-    throw invalid("MPP_INVALID", `Cannot create a cohort of ${mpp} micrometres per pixel: give a number above 0`);
+  if (!(mpp > 0 && mpp < MAX_MPP))
+    throw invalid(
+      "MPP_INVALID",
+      `Cannot create a cohort of ${mpp} micrometres per pixel: give a number above 0 and below ${MAX_MPP}`,
+    );
 }
 
 /** The same bytes under two patients would put an image on both sides of a split. */

@@ -8,6 +8,8 @@ import { levelSize } from "./levels.ts";
 import { type LevelRegion, levelSpan, reflections } from "./mirror.ts";
 import { parentTable } from "./parents.ts";
 
+/** Micrometres per pixel below which all images are: no nucleus is seen at more, and the number is of another unit. */
+export const MAX_MPP = 100;
 /** An image within this much of a level's resolution is taken as that level. */
 const TOLERANCE = 0.15;
 

@@ -44,7 +44,8 @@ export const extraction: Benchmark = {
     const decode = async () => {
       const source = await openImage(imageFile);
       const image = await source.readRegion({ x: 0, y: 0, width: source.width, height: source.height });
-      return { image, labels: (await decodeMask(maskFile, "auto")).labels };
+      const { labels, kind: maskKind } = await decodeMask(maskFile, "auto");
+      return { image, labels, maskKind };
     };
     const extract = async (annotation: Annotation, store: (shard: Uint8Array, level: number) => Promise<unknown>) => {
       const settings = {

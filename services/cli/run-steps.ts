@@ -60,6 +60,13 @@ export async function importImages(
       limit(async () => {
         const image = await importFile(services, pair.imagePath, ImportPurpose.IMPORT_PURPOSE_IMAGE);
         const mask = await importFile(services, pair.maskPath, ImportPurpose.IMPORT_PURPOSE_MASK);
+        if (image.width !== mask.width || image.height !== mask.height) {
+          const sizes = `${image.width}x${image.height} and its mask "${pair.maskPath}" ${mask.width}x${mask.height}`;
+          throw invalid(
+            "SIZE_MISMATCH",
+            `Cannot use "${pair.imagePath}": it is ${sizes}; a mask has a value for every pixel`,
+          );
+        }
         output.progress("import", { done: ++done, total: pairs.length, unit: "images", detail: "" });
         return { ...pair, imageId: image.imageId, maskId: mask.imageId };
       }),
@@ -114,6 +121,8 @@ export async function extractPatches(
     submit: (request) => services.extraction.extract(request),
   });
   const statistics = await services.extraction.getStatistics({ patchSetId });
+  const { nuclei, binaryMasks, labelMasks } = statistics;
+  output.note(`${nuclei} nuclei are annotated; ${binaryMasks} masks were read as binary, ${labelMasks} as labels`);
   return { cohortId, patchSetId, statistics };
 }
 

@@ -25,11 +25,11 @@ const PER_PATIENT = 3;
 const cohortId = contentId("cohort");
 const patchSetId = contentId("patches");
 
-/** Annotated pixels of an image that are no touching ones, where they are fewer than centres were wanted. */
-type FoundPixels = (patient: number) => number | undefined;
+/** Whether a patient's images have no nucleus that is graded. */
+type IsBare = (patient: number) => boolean;
 
 /** Stores what extraction leaves of 18 images at two levels; a patch's pixels are all its number within the image. */
-async function storePatches(objects: ObjectStore, found: FoundPixels): Promise<Map<string, number>> {
+async function storePatches(objects: ObjectStore, isBare: IsBare): Promise<Map<string, number>> {
   const patientOf = new Map<string, number>();
   const members = Array.from({ length: PATIENTS * PER_PATIENT }, (_, i) => {
     const imageId = contentId("image", i);
@@ -52,19 +52,9 @@ async function storePatches(objects: ObjectStore, found: FoundPixels): Promise<M
       levels.push({ level, labels: Buffer.from(labels), shardKey });
     }
     const recordKey = `patches/x/${imageId}/record`;
-    await objects.put(recordKey, encode(ExtractRecord, { levels, shortfalls: [] }));
+    await objects.put(recordKey, encode(ExtractRecord, ExtractRecord.fromPartial({ levels })));
     records.push({ imageId, recordKey });
   }
-  const shortfalls = members.flatMap(({ imageId, patient }) => {
-    const short = { imageId, kind: "positive", wanted: 500n };
-    const pixels = found(patient);
-    return pixels === undefined ? [] : [{ ...short, level: 1, found: BigInt(pixels) }];
-  });
-  // Of coarser levels and other kinds nothing follows.
-  const others = members.flatMap(({ imageId }) => [
-    { imageId, level: 1, kind: "edge", wanted: 500n, found: 0n },
-    { imageId, level: 2, kind: "nucleus", wanted: 500n, found: 0n },
-  ]);
   await createDocument(
     objects,
     PATCH_SET,
@@ -73,15 +63,15 @@ async function storePatches(objects: ObjectStore, found: FoundPixels): Promise<M
       cohortId,
       sampling: { reductions: [1, 2] },
       members: records,
-      statistics: { shortfalls: [...others, ...shortfalls] },
+      bareImageIds: members.filter(({ patient }) => isBare(patient)).map(({ imageId }) => imageId),
     }),
   );
   return patientOf;
 }
 
-async function startSplit(t: TestContext, seed = 1n, found: FoundPixels = () => undefined) {
+async function startSplit(t: TestContext, seed = 1n, isBare: IsBare = () => false) {
   const objects = await temporaryStore(t);
-  const patientOf = await storePatches(objects, found);
+  const patientOf = await storePatches(objects, isBare);
   const request = SplitRequest.fromPartial({ requestId: "split", patchSetId, folds: 3, seed });
   const { id } = await runInline(objects, splitJobs({ objects }), listWorker({ objects }), request);
   const split = await readDocument(objects, SPLIT, id);
@@ -118,9 +108,8 @@ test("a split is a function of its seed", async (t) => {
 });
 
 test("patients whose images have no nucleus that is graded never validate, and a cohort of such is refused", async (t) => {
-  const found = (patient: number) => (patient < 1 ? 9 : 10);
   for (const seed of [1n, 2n, 3n]) {
-    const { split, patientOf } = await startSplit(t, seed, found);
+    const { split, patientOf } = await startSplit(t, seed, (patient) => patient < 1);
     const validating = split.folds.flatMap(({ validation }) => validation.map((image) => patientOf.get(image)));
     assert.ok(
       validating.every((patient) => patient !== undefined && patient >= 1),
@@ -128,7 +117,7 @@ test("patients whose images have no nucleus that is graded never validate, and a
     );
   }
   await assert.rejects(
-    startSplit(t, 1n, () => 0),
+    startSplit(t, 1n, () => true),
     { kind: "invalidArgument", reason: "NO_NUCLEI", message: /none of the 18 images.*check that its mask/ },
   );
 });

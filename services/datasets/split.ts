@@ -1,7 +1,6 @@
 /** @file Split: folds by patient, validation sets, and the list files of every fold and level (METHOD.md 2). */
 import { DomainError } from "../lib/errors.ts";
 import { checkFolds, splitFolds } from "../lib/method/folds.ts";
-import { MIN_NUCLEUS_PX } from "../lib/method/nuclei.ts";
 import { objectKey } from "../lib/objects/object-key.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
 import { patchNames } from "../lib/patches/patch-names.ts";
@@ -19,21 +18,12 @@ export interface SplitContext {
   readonly objects: ObjectStore;
 }
 
-/**
- * Returns the images without a nucleus that is graded: extraction found fewer positive centres, of which there are none above level 1, than the
- * smallest such nucleus has pixels. The patch set knows that now; tuning would find out when every network is trained.
- */
-const withoutNuclei = ({ statistics }: PatchSet): Set<string> => {
-  const shortfalls = statistics?.shortfalls ?? [];
-  const bare = shortfalls.filter(({ kind, found }) => kind === "positive" && found < MIN_NUCLEUS_PX);
-  return new Set(bare.map(({ imageId }) => imageId));
-};
-
 /** Returns the split without its files, and its id: a function of the folds themselves, so that folds dealt by another rule are another split. */
 async function splitOf(ctx: SplitContext, { patchSetId, folds: count, seed }: Omit<SplitRequest, "requestId">) {
   const patchSet = await readDocument(ctx.objects, PATCH_SET, patchSetId);
   const cohort = await readDocument(ctx.objects, COHORT, patchSet.cohortId);
-  const folds = splitFolds(cohort.members, count, Number(seed), withoutNuclei(patchSet));
+  // tuning would find out that there is nothing to tune on when every network is trained
+  const folds = splitFolds(cohort.members, count, Number(seed), new Set(patchSet.bareImageIds));
   checkFolds(cohort.members, folds);
   const split: SplitDocument = { patchSetId, seed, folds, files: [] };
   return { patchSet, split, id: contentId("split", encode(SplitDocument, split)) };

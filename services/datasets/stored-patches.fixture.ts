@@ -48,7 +48,10 @@ export async function storePatches(folder: string, { images, centresPerImage }: 
     });
     const [shardKey, recordKey] = [`patches/made/${imageId}.tar`, `patches/made/records/${imageId}`];
     await objects.put(shardKey, writeShard(patches));
-    await objects.put(recordKey, encode(ExtractRecord, { levels: [{ level: 1, labels, shardKey }], shortfalls: [] }));
+    await objects.put(
+      recordKey,
+      encode(ExtractRecord, ExtractRecord.fromPartial({ levels: [{ level: 1, labels, shardKey }] })),
+    );
     records.push({ imageId, recordKey });
   }
   const sampling = { reductions: [1] };

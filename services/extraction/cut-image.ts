@@ -1,8 +1,22 @@
 /** @file Cuts the patches of one decoded image, level by level, each into its shard. */
+import type { MaskKind } from "../lib/method/image.ts";
 import { reduceImages } from "../lib/method/levels.ts";
+import { findNuclei } from "../lib/method/nuclei.ts";
 import type { RowCopier } from "../lib/method/row-copier.ts";
 import { type KindCentres, type SamplingRequest, type Shortfall, sampleCentres } from "../lib/method/sampling.ts";
 import { cutShard, type LabelledCentres, type ShardPlace } from "../lib/patches/cut-shard.ts";
+
+/** An image to cut, and how its mask's values are to be read. */
+export interface CutRequest extends SamplingRequest {
+  readonly maskKind: MaskKind;
+}
+
+/** What is known of an image when all its levels are cut. */
+export interface CutImage {
+  readonly shortfalls: readonly Shortfall[];
+  /** Annotated nuclei that are graded. */
+  readonly nuclei: number;
+}
 
 /** What was cut at a level. */
 export interface CutLevel {
@@ -15,11 +29,11 @@ export interface CutLevel {
 }
 
 /**
- * Yields what was cut at each level and returns where the image had too few candidates. Each level's shard takes the last one's place:
+ * Yields what was cut at each level and returns what is known of the image. Each level's shard takes the last one's place:
  * 10 MB stay in the processor's caches, all levels' 46 MB would not.
  */
-export function* cutImage(copier: RowCopier, request: SamplingRequest): Generator<CutLevel, readonly Shortfall[]> {
-  const { image, imageId, reductions } = request;
+export function* cutImage(copier: RowCopier, request: CutRequest): Generator<CutLevel, CutImage> {
+  const { image, imageId, reductions, labels, maskKind } = request;
   const { levels, shortfalls } = sampleCentres(request);
   const levelImages = reduceImages(image, reductions);
   for (const [i, { level, kinds }] of levels.entries()) {
@@ -27,7 +41,7 @@ export function* cutImage(copier: RowCopier, request: SamplingRequest): Generato
     const place = cutShard(copier, copier.start, imageId, levelImages[i]!, centres);
     yield { level, labels: centres.labels, place };
   }
-  return shortfalls;
+  return { shortfalls, nuclei: findNuclei(labels, image.width, image.height, maskKind).count };
 }
 
 /** Kind after kind. */

@@ -19,5 +19,5 @@ answerQuestions((question: CutQuestion): Answered<CutAnswer> => {
   if (step === undefined) throw new Error("Cannot go on: no image was begun");
   if (!step.done) return { answer: { kind: "level", level: step.value, memory: copier.bytes } };
   image = undefined;
-  return { answer: { kind: "done", shortfalls: step.value } };
+  return { answer: { kind: "done", image: step.value } };
 });

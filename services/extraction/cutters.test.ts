@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { DEFAULT_COUNTS, type SamplingRequest } from "../lib/method/sampling.ts";
+import { DEFAULT_COUNTS } from "../lib/method/sampling.ts";
 import { readShard } from "../lib/patches/patch-shard.ts";
+import type { CutRequest } from "./cut-image.ts";
 import { openCutters } from "./cutters.ts";
 
-const request = (imageId: string, nucleusPx: number): SamplingRequest => ({
+const request = (imageId: string, nucleusPx: number): CutRequest => ({
   image: { width: 20, height: 10, data: new Uint8Array(600).fill(200) },
   labels: new Uint16Array(200).fill(1, 0, nucleusPx),
+  maskKind: "binary",
   annotation: "complete",
   reductions: [1, 2],
   counts: { ...DEFAULT_COUNTS.sparse, positive: 3 },
@@ -42,8 +44,9 @@ test("an image that cannot be cut fails alone: the thread goes on", async (t) =>
     cutters.cut(impossible, async () => undefined),
     /Cannot use 3 labels/,
   );
-  const shortfalls = await cutters.cut(request("a", 0), async () => undefined);
+  const { shortfalls, nuclei } = await cutters.cut(request("a", 0), async () => undefined);
   assert.deepEqual(shortfalls[0], { level: 1, kind: "positive", wanted: 3, found: 0 });
+  assert.equal(nuclei, 0);
 });
 
 test("an image whose shards cannot be stored fails, and the next one begins anew", async (t) => {

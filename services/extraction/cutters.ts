@@ -1,21 +1,17 @@
 /** @file The main thread's end of the threads that cut patches. */
 import { DomainError } from "../lib/errors.ts";
-import type { SamplingRequest, Shortfall } from "../lib/method/sampling.ts";
 import type { Part } from "../lib/service/lifecycle.ts";
 import { type AskedThread, startThread } from "../lib/threads/asked-thread.ts";
-import type { CutLevel } from "./cut-image.ts";
+import type { CutImage, CutLevel, CutRequest } from "./cut-image.ts";
 import type { CutAnswer, CutQuestion } from "./cut-messages.ts";
 
 /** Threads that cut patches, started when they are needed: as many as images are cut at a time. */
 export interface Cutters extends Part {
   /**
-   * Cuts an image in a thread and returns where it had too few candidates. `use` gets level after level, finest first; the shard is
+   * Cuts an image in a thread and returns what is known of it then. `use` gets level after level, finest first; the shard is
    * good until it is done. Throws unavailable CUTTER_DIED, failedPrecondition CUTTERS_STOPPED.
    */
-  cut(
-    request: SamplingRequest,
-    use: (level: CutLevel, shard: Uint8Array) => Promise<unknown>,
-  ): Promise<readonly Shortfall[]>;
+  cut(request: CutRequest, use: (level: CutLevel, shard: Uint8Array) => Promise<unknown>): Promise<CutImage>;
 }
 
 type CutThread = AskedThread<CutQuestion, CutAnswer>;
@@ -39,7 +35,7 @@ export const openCutters = (): Cutters => {
           await use(level, memory.subarray(level.place.start, level.place.end));
           reply = await thread.ask({ kind: "next" });
         }
-        return reply.shortfalls;
+        return reply.image;
       } finally {
         if (thread.isAlive) idle.push(thread);
         else threads.delete(thread);

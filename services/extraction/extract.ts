@@ -14,7 +14,7 @@ import { createDocument, encode, readDocument, readRecord } from "../lib/service
 import type { JobDefinition } from "../lib/service/jobs/job-definition.ts";
 import { planUnit } from "../lib/service/jobs/units.ts";
 import { IMAGE_TOPIC, MAX_LEVELS } from "../lib/service/topics.ts";
-import { countPatches } from "./statistics.ts";
+import { countMasks, countPatches } from "./statistics.ts";
 
 export interface ExtractContext {
   readonly objects: ObjectStore;
@@ -63,8 +63,9 @@ export const extractJobs = (ctx: ExtractContext): JobDefinition<ExtractRequest> 
       await progress();
     }
     const shortfalls: Shortfall[] = records.flatMap((record) => record.shortfalls);
-    const statistics = { levels: countPatches(records), shortfalls };
-    await createDocument(ctx.objects, PATCH_SET, id, { cohortId, sampling, members, statistics });
+    const statistics = { levels: countPatches(records), shortfalls, ...countMasks(records) };
+    const bareImageIds = members.filter((_, i) => records[i]!.nuclei === 0n).map(({ imageId }) => imageId);
+    await createDocument(ctx.objects, PATCH_SET, id, { cohortId, sampling, members, statistics, bareImageIds });
     return shortfalls.length === 0
       ? undefined
       : `${shortfalls.length} times an image had fewer candidate pixels than asked for; all of them were taken`;

@@ -67,6 +67,7 @@ test("the table counts what the shards hold, and the note says what was too litt
     assert.ok(patches.every(({ name }) => name.startsWith(`${imageId}_`)));
   }
   assert.deepEqual(statistics?.levels[0]?.byLabel, [30n, 40n]);
+  assert.deepEqual([statistics?.nuclei, statistics?.binaryMasks, statistics?.labelMasks], [1n, 0n, 1n]);
   const short = statistics?.shortfalls.find(({ kind }) => kind === "mixed");
   assert.deepEqual([short?.level, short?.wanted, short?.imageId], [2, 100n, imageId]);
   assert.match(note ?? "", /times an image had fewer candidate pixels/);

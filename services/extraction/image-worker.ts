@@ -4,6 +4,7 @@ import { NORMALISATION } from "../lib/method/normalisation.ts";
 import type { SampleCounts, Shortfall } from "../lib/method/sampling.ts";
 import { objectKey } from "../lib/objects/object-key.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
+import { MaskKind } from "../lib/proto/radhical/v1/datasets.ts";
 import type { Sampling } from "../lib/proto/radhical/v1/extraction.ts";
 import { ExtractRecord, type ExtractRecord_LevelPatches, ExtractTask } from "../lib/proto/radhical/v1/work.ts";
 import { contentId } from "../lib/service/content-id.ts";
@@ -37,7 +38,7 @@ export const imageWorker = (ctx: ImageWorkerContext): UnitHandler<ExtractTask> =
       );
     const source = await ctx.images.open(imageId);
     await unit.progress();
-    const { labels } = await ctx.images.mask(maskId, maskKind);
+    const { labels, kind: readAs } = await ctx.images.mask(maskId, maskKind);
     await unit.progress();
     const image = await source.readRegion({ x: 0, y: 0, width: source.width, height: source.height });
     // The thread says nothing until its first level is cut: 0.6 s after this for 36 Mpixel, most of it sampling.
@@ -45,6 +46,7 @@ export const imageWorker = (ctx: ImageWorkerContext): UnitHandler<ExtractTask> =
     const request = {
       image,
       labels,
+      maskKind: readAs,
       annotation: annotationWord(task.annotation),
       reductions: sampling?.reductions ?? [],
       counts: countsOf(sampling),
@@ -53,15 +55,22 @@ export const imageWorker = (ctx: ImageWorkerContext): UnitHandler<ExtractTask> =
     };
     const folder = objectKey("patches", contentId(encode(ExtractTask, task)));
     const levels: ExtractRecord_LevelPatches[] = [];
-    const shortfalls = await ctx.cutters.cut(request, async ({ level, labels: patchLabels }, shard) => {
+    const { shortfalls, nuclei } = await ctx.cutters.cut(request, async ({ level, labels: patchLabels }, shard) => {
       const shardKey = objectKey(folder, `level-${level}.tar`);
       await ctx.objects.put(shardKey, shard, { ifAbsent: true });
       levels.push({ level, labels: Buffer.from(patchLabels), shardKey });
       await unit.progress();
     });
-    return encode(ExtractRecord, { levels, shortfalls: shortfalls.map((entry) => toProto(imageId, entry)) });
+    return encode(ExtractRecord, {
+      levels,
+      shortfalls: shortfalls.map((entry) => toProto(imageId, entry)),
+      maskKind: MASK_KIND[readAs],
+      nuclei: BigInt(nuclei),
+    });
   },
 });
+
+const MASK_KIND = { binary: MaskKind.MASK_KIND_BINARY, labels: MaskKind.MASK_KIND_LABELS } as const;
 
 const countsOf = (sampling: Sampling | undefined): SampleCounts =>
   sampling ?? { positive: 0, edge: 0, background: 0, nucleus: 0, mixed: 0, none: 0 };

@@ -1,6 +1,7 @@
-/** @file The table at the end of extraction: patches, bytes and classes per level. */
+/** @file The table at the end of extraction: patches, bytes and classes per level; and what the masks hold. */
 
 import { PATCH_BYTES, ROTATIONS } from "../lib/method/patches.ts";
+import { MaskKind } from "../lib/proto/radhical/v1/datasets.ts";
 import type { LevelStatistics } from "../lib/proto/radhical/v1/extraction.ts";
 import type { ExtractRecord } from "../lib/proto/radhical/v1/work.ts";
 
@@ -21,4 +22,14 @@ export function countPatches(records: readonly ExtractRecord[]): LevelStatistics
       const patches = byLabel.reduce((sum, count) => sum + count, 0n);
       return { level, patches, bytes: patches * BigInt(PATCH_BYTES), byLabel };
     });
+}
+
+/** Returns how many nuclei are annotated and graded, and how many masks were read in which way. */
+export function countMasks(records: readonly ExtractRecord[]) {
+  const count = (kind: MaskKind): bigint => BigInt(records.filter(({ maskKind }) => maskKind === kind).length);
+  return {
+    nuclei: records.reduce((sum, { nuclei }) => sum + nuclei, 0n),
+    binaryMasks: count(MaskKind.MASK_KIND_BINARY),
+    labelMasks: count(MaskKind.MASK_KIND_LABELS),
+  };
 }

@@ -2,10 +2,10 @@
 import { DomainError } from "../lib/errors.ts";
 import { patchGraph } from "../lib/network/patch-graph.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
-import { Model, type TrainingSettings } from "../lib/proto/radhical/v1/training.ts";
+import { Model, TrainingSettings } from "../lib/proto/radhical/v1/training.ts";
 import { type BuildRecord_RecordFile, TrainTask } from "../lib/proto/radhical/v1/work.ts";
 import type { Runtime } from "../lib/runtime/runtime.ts";
-import { sha256, shortId } from "../lib/service/content-id.ts";
+import { contentId, sha256, shortId } from "../lib/service/content-id.ts";
 import { encode } from "../lib/service/documents.ts";
 import { formatDuration } from "../lib/service/duration.ts";
 import type { UnitContext, UnitHandler } from "../lib/service/jobs/worker.ts";
@@ -80,13 +80,14 @@ export const trainWorker = (ctx: TrainWorkerContext): UnitHandler<TrainTask> => 
   },
 });
 
-/** What a model is for is in its file, so that its id, a hash of the file, tells models of the same weights apart. */
-const identityOf = ({ splitId, fold, level, reduction, mpp }: TrainTask): Record<string, string> => ({
+/** What a model is for and of is in its file, so that its id, a hash of the file, tells models of the same weights apart: each has its own manifest. */
+const identityOf = ({ splitId, fold, level, reduction, mpp, settings }: TrainTask): Record<string, string> => ({
   "radhical.split": splitId,
   "radhical.fold": String(fold),
   "radhical.level": String(level),
   "radhical.reduction": String(reduction),
   "radhical.mpp": String(mpp),
+  "radhical.settings": contentId(encode(TrainingSettings, TrainingSettings.fromPartial(settings ?? {}))),
 });
 
 interface Records {

@@ -45,7 +45,7 @@ const SHORTEST = {
 test("levels above 1 have a network of their own where one is given, and level 1's task does not depend on it", async (t) => {
   const objects = await temporaryStore(t);
   const databaseSetId = contentId("databases");
-  const records = [1, 2].map((level) => ({ train: { database: { fold: 1, level, patches: 10n } } }));
+  const records = [1, 2].map((level) => ({ train: { database: { fold: 1, level, patches: 10n, byLabel: [5n, 5n] } } }));
   const set = DatabaseSet.fromPartial({ records, reductions: [1, 2], mpp: 0.25 });
   await createDocument(objects, DATABASE_SET, databaseSetId, set);
   const tasks = async (coarseNetwork: string) => {
@@ -64,19 +64,27 @@ test("levels above 1 have a network of their own where one is given, and level 1
   await assert.rejects(tasks("{}"), { reason: "NETWORK_INVALID", message: /\(settings\.coarse_network\)$/ });
 });
 
-test("a training without a nucleus among its patches is refused before any step", async (t) => {
+test("a training without a nucleus among its patches, or with nothing else, is refused before any step", async (t) => {
   const objects = await temporaryStore(t);
-  const databaseSetId = contentId("databases without nuclei");
-  const byLabel = { 1: [300n, 0n], 2: [300n, 0n, 0n] };
-  const records = ([1, 2] as const).map((level) => ({
-    train: { database: { fold: 3, level, patches: 300n, byLabel: byLabel[level] } },
-  }));
-  const set = DatabaseSet.fromPartial({ records, reductions: [1, 2], mpp: 0.25 });
-  await createDocument(objects, DATABASE_SET, databaseSetId, set);
   const settings = TrainingSettings.fromPartial(SHORTEST);
-  await assert.rejects(trainJobs({ objects }).plan(TrainRequest.fromPartial({ databaseSetId, settings })), {
+  const planWith = async (byLabel: Record<1 | 2, bigint[]>): Promise<unknown> => {
+    const databaseSetId = contentId("databases", ...byLabel[1].map(String));
+    const records = ([1, 2] as const).map((level) => ({
+      train: { database: { fold: 3, level, patches: 300n, byLabel: byLabel[level] } },
+    }));
+    const set = DatabaseSet.fromPartial({ records, reductions: [1, 2], mpp: 0.25 });
+    await createDocument(objects, DATABASE_SET, databaseSetId, set);
+    return trainJobs({ objects }).plan(TrainRequest.fromPartial({ databaseSetId, settings }));
+  };
+  await assert.rejects(planWith({ 1: [300n, 0n], 2: [300n, 0n, 0n] }), {
     kind: "invalidArgument",
     reason: "NO_NUCLEI",
     message: /fold 3 level 1: none of the 300 patches .* check the masks of the cohort/,
   });
+  await assert.rejects(planWith({ 1: [0n, 300n], 2: [0n, 0n, 300n] }), {
+    kind: "invalidArgument",
+    reason: "NO_BACKGROUND",
+    message: /fold 3 level 1: none of the 300 patches .* outside a nucleus; check that its masks are 0/,
+  });
+  await planWith({ 1: [299n, 1n], 2: [0n, 0n, 300n] });
 });

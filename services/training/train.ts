@@ -85,6 +85,23 @@ function checkSettings(settings: TrainingSettings | undefined): TrainingSettings
   return settings;
 }
 
+/**
+ * Coarser levels may do without their rarest class. Level 1 learns nothing without nuclei, and tuning would say so after all networks are
+ * trained; without anything else it learns to call all a nucleus, which masks that are all annotated reward.
+ */
+function checkBothClasses(fold: number, patches: bigint, [outside = 0n, ...nuclei]: readonly bigint[]): void {
+  const none = `Cannot train fold ${fold} level 1: none of the ${patches} patches of its training database is`;
+  if (nuclei.every((count) => count === 0n)) {
+    const cure = "check the masks of the cohort, and that positive centres were asked for";
+    throw invalid("NO_NUCLEI", `${none} of a nucleus; ${cure}`);
+  }
+  if (outside === 0n) {
+    const cure =
+      "check that its masks are 0 where nothing is annotated, and that edge or background centres were asked for";
+    throw invalid("NO_BACKGROUND", `${none} outside a nucleus; ${cure}`);
+  }
+}
+
 /** Returns the definition of train jobs; progress counts steps. */
 export const trainJobs = (ctx: TrainContext): JobDefinition<TrainRequest> => ({
   kind: "train",
@@ -106,12 +123,7 @@ export const trainJobs = (ctx: TrainContext): JobDefinition<TrainRequest> => ({
           "DATABASE_EMPTY",
           `Cannot train fold ${fold} level ${level}: its training database holds no patches`,
         );
-      // Coarser levels may do without their rarest class; level 1 without nuclei learns nothing, and tuning would say so after all networks are trained.
-      if (level === 1 && byLabel.length > 0 && byLabel.slice(1).every((count) => count === 0n))
-        throw invalid(
-          "NO_NUCLEI",
-          `Cannot train fold ${fold} level ${level}: none of the ${patches} patches of its training database is of a nucleus; check the masks of the cohort, and that positive centres were asked for`,
-        );
+      if (level === 1) checkBothClasses(fold, patches, byLabel);
       const settings = level > 1 ? coarse : own;
       const task = { data, settings, fold, level, reduction: reductions[level - 1] ?? 1, mpp, splitId };
       const id = trainTaskId(task);

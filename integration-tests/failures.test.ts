@@ -84,7 +84,7 @@ const BAD_FILES: readonly Failing[] = [
     spoil: async (cohort) =>
       writeFile(mask(cohort, "p02_1"), await encodeLabelPng(SIZE, SIZE + 1, new Uint16Array(SIZE * (SIZE + 1)))),
     reason: "SIZE_MISMATCH",
-    says: [/images\/p02_1\.png"/, /48x48/, /48x49/],
+    says: [/images\/p02_1\.png"/, /masks\/p02_1\.png"/, /48x48/, /48x49/],
     afterStart: true,
   },
   {

@@ -115,6 +115,13 @@ test("words beside options are taken for an unquoted pattern", () => {
   });
 });
 
+test("a resolution of another unit is refused at the start", () => {
+  for (const schema of [RunOptions, SegmentOptions])
+    assert.throws(() => parseOptions(schema, { ...REQUIRED, models: "m", images: "i", mpp: "250" }), {
+      message: /--mpp "250" must be below 100 um\/px/,
+    });
+});
+
 test("a number that a shell left empty is none, not 0", () => {
   for (const name of [
     "seed",
@@ -145,6 +152,7 @@ test("counts of centres that are not said are the defaults of the annotation", (
     ["", /--centres "" must be kinds and numbers/],
     ["positive=-1", /must be kinds and numbers/],
     ["positive=5,", /must be kinds and numbers/],
+    ["edge=5, edge=6", /--centres "edge=5, edge=6" must name each kind once/],
     ["fat=5", /--centres "fat=5" may name positive, edge, background, nucleus, mixed, none$/],
   ] as const)
     assert.throws(() => counts(centres), { reason: "OPTIONS_INVALID", message });

@@ -59,7 +59,7 @@ test("a file is stored once, under the hash of its bytes, for each purpose", asy
   assert.deepEqual(await upload(file, IMAGE), { ...first, alreadyPresent: true });
   assert.deepEqual(await upload(file, MASK), first);
   assert.deepEqual(await keys(), [
-    `images/${first.imageId}/image-mean-density-4`,
+    `images/${first.imageId}/image-mean-density-3`,
     `images/${first.imageId}/mask`,
     `images/${first.imageId}/source`,
   ]);

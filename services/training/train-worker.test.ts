@@ -221,6 +221,6 @@ test("a manifest of another model, or one that says too little, is refused by wh
   const changed = { ...JSON.parse(stored.manifest), level: 0, confusion: [[1, 2, 3]] };
   assert.throws(() => parseManifest(record.modelId, JSON.stringify(changed)), refusal(/level: .*; confusion/));
   const otherwise = JSON.stringify({ ...JSON.parse(stored.manifest), normalisation: "none" });
-  assert.throws(() => parseManifest(record.modelId, otherwise), refusal(/normalisation: only "mean density 4"/));
+  assert.throws(() => parseManifest(record.modelId, otherwise), refusal(/normalisation: only "mean density 3"/));
   assert.doesNotMatch(stored.manifest, /\d{4}-\d\d-\d\d|second|speed/i);
 });

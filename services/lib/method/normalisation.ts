@@ -1,7 +1,7 @@
 /**
  * @file Stain normalisation: an image as a scanner would have shown it, had its lamp been white and its section stained as strongly as
  * every other. Light absorbed is linear in the amount of stain (Beer-Lambert), so one difference per channel in optical density undoes
- * the colour of the lamp and most of its brightness, one factor a paler or darker stain. Both are a function of the whole
+ * the colour and brightness of the lamp (but for `WHITE_DOUBT`), one factor a paler or darker stain. Both are a function of the whole
  * image, so tiles of it agree, and dense evaluation stays exact.
  */
 import type { RgbImage } from "./image.ts";
@@ -21,12 +21,10 @@ const WHITE_SHARE = 0.01;
 /** White as it usually looks: the mean over images of one lamp (tnbc). */
 const USUAL_WHITE: Densities = [0.08, 0.11, 0.075];
 /**
- * How much of what the palest pixels have beyond `USUAL_WHITE` is the lamp's, of the mean of the channels and of what each differs from it: the
- * best linear guess (Wiener) for lamps of a standard deviation of .05. Images of one lamp differ by how much glass they show, in all
- * channels alike (tnbc: standard deviations of .02 to .03, correlations of .6 to .8), and little by colour.
+ * The palest pixels differ by as much between images of one lamp, by how much glass they show (tnbc: standard deviations of .02 to
+ * .03), so that only what differs more is taken for the lamp's.
  */
-const BRIGHTNESS_BELIEF = 0.68;
-const COLOUR_BELIEF = 0.95;
+const WHITE_DOUBT = 0.025;
 /** No lamp is taken for darker: an image full of tissue has no white to go by. */
 const MAX_WHITE = 0.3;
 
@@ -39,7 +37,7 @@ export interface StainDensity {
 }
 
 /** Names what `normalisationTable` does, for models: pixels that were normalised otherwise are other pixels. */
-export const NORMALISATION = "mean density 4";
+export const NORMALISATION = "mean density 3";
 
 /** Optical density of an 8-bit intensity; 0 counts as 1. */
 export const opticalDensity = (intensity: number): number => Math.log(255 / Math.max(intensity, 1));
@@ -51,7 +49,7 @@ const DENSITY = Float64Array.from({ length: 256 }, (_, intensity) => opticalDens
 
 /** Returns the stain density of an image; zeros where nothing absorbs light. Weighting by density leaves glass by the usual lamp out. */
 export function stainDensity(image: RgbImage): StainDensity {
-  const white = trustedWhite(palestDensity(image));
+  const white = palestDensity(image).map(trustedWhite);
   const [reds, greens, blues] = [beyond(white[0]!), beyond(white[1]!), beyond(white[2]!)];
   let red = 0;
   let green = 0;
@@ -91,14 +89,12 @@ function palestDensity({ data }: RgbImage): Densities {
   return counts.map((histogram) => DENSITY[quantile(histogram, darker + 1)]!);
 }
 
-/** The density of white: what of the palest is the lamp's. */
-function trustedWhite(palest: Densities): Densities {
-  const differences = palest.map((density, channel) => density - USUAL_WHITE[channel]!);
-  const brightness = differences.reduce((sum, difference) => sum + difference, 0) / 3;
-  return differences.map((difference, channel) => {
-    const lamp = BRIGHTNESS_BELIEF * brightness + COLOUR_BELIEF * (difference - brightness);
-    return Math.min(MAX_WHITE, Math.max(0, USUAL_WHITE[channel]! + lamp));
-  });
+/** The density of white in a channel: the palest one's where it is the lamp's for certain. */
+function trustedWhite(palest: number, channel: number): number {
+  const usual = USUAL_WHITE[channel]!;
+  const difference = palest - usual;
+  const certain = Math.sign(difference) * Math.max(0, Math.abs(difference) - WHITE_DOUBT);
+  return Math.min(MAX_WHITE, Math.max(0, usual + certain));
 }
 
 /** Returns the normalised value of every intensity: 3 x 256, red, green, blue. */

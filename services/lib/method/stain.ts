@@ -49,7 +49,7 @@ export interface Staining {
 /** Shifts are drawn this much narrower than scales: a shift stains the glass too. */
 const SHIFT_SHARE = 0.2;
 
-/** Lamps are drawn within this share of `jitter`: about three times the brightness that normalisation leaves of one. */
+/** Lamps are drawn within this share of `jitter`: about what normalisation leaves of one (`WHITE_DOUBT`), twice over. */
 const LAMP_SHARE = 0.25;
 
 /** Draws a staining: scales within exp(±`jitter`), even on the logarithm, shifts of density within ±`jitter`/5, of the lamp ±`jitter`/4. */

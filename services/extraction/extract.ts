@@ -16,6 +16,9 @@ import { planUnit } from "../lib/service/jobs/units.ts";
 import { IMAGE_TOPIC, MAX_LEVELS } from "../lib/service/topics.ts";
 import { countMasks, countPatches } from "./statistics.ts";
 
+/** Names what a record says, so that those of an earlier version, which counted no nuclei, are made anew. */
+const RECORDS = "patches 2";
+
 export interface ExtractContext {
   readonly objects: ObjectStore;
 }
@@ -39,13 +42,7 @@ export const extractJobs = (ctx: ExtractContext): JobDefinition<ExtractRequest> 
   plan: async ({ cohortId, sampling: given }) => {
     const sampling = checkSampling(given);
     const cohort = await readDocument(ctx.objects, COHORT, cohortId);
-    const settings = contentId(
-      "patches",
-      NORMALISATION,
-      encode(Sampling, sampling),
-      cohort.annotation,
-      cohort.maskKind,
-    );
+    const settings = contentId(RECORDS, NORMALISATION, encode(Sampling, sampling), cohort.annotation, cohort.maskKind);
     const units = cohort.members.map(({ imageId, maskId }) => {
       const { annotation, maskKind } = cohort;
       const task = { imageId, maskId, annotation, maskKind, sampling, normalisation: NORMALISATION };

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { DEFAULT_NETWORK, halved } from "../lib/network/network-description.ts";
-import { readNetwork } from "./network-file.ts";
+import { readNetworkFile } from "./network-file.ts";
 
 test("a network is read from its file, and what is wrong with it names the file", async (t) => {
   const folder = await mkdtemp(join(tmpdir(), "radhical-network-"));
@@ -12,12 +12,12 @@ test("a network is read from its file, and what is wrong with it names the file"
   const path = join(folder, "network.json");
   const refuses = async (content: string, message: RegExp): Promise<void> => {
     await writeFile(path, content);
-    await assert.rejects(readNetwork(path), { reason: "NETWORK_INVALID", message });
+    await assert.rejects(readNetworkFile(path), { reason: "NETWORK_INVALID", message });
   };
   await writeFile(path, JSON.stringify(halved(DEFAULT_NETWORK)));
-  assert.deepEqual(await readNetwork(path), halved(DEFAULT_NETWORK));
-  await refuses("{", /network\.json": it is not JSON/);
+  assert.deepEqual(await readNetworkFile(path), halved(DEFAULT_NETWORK));
+  await refuses("{", /network\.json": .*it is not JSON/);
   await refuses(JSON.stringify({ ...DEFAULT_NETWORK, version: 2 }), /network\.json": .*version/);
-  await assert.rejects(readNetwork(join(folder, "none")), { reason: "FILE_UNREADABLE", message: /none/ });
-  assert.equal(await readNetwork(undefined), DEFAULT_NETWORK);
+  await assert.rejects(readNetworkFile(join(folder, "none")), { reason: "FILE_UNREADABLE", message: /none/ });
+  assert.equal(await readNetworkFile(undefined), DEFAULT_NETWORK);
 });

@@ -5,7 +5,7 @@ import { splitFolds } from "../lib/method/folds.ts";
 import { type CohortNames, cohortNames } from "./cohort-names.ts";
 import { untilInterrupted } from "./interrupt.ts";
 import { saveThresholds } from "./model-folder.ts";
-import { readNetwork } from "./network-file.ts";
+import { readNetworkFile } from "./network-file.ts";
 import { checkRunOptions, type RunOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { type PairedImage, pairImages } from "./pair-images.ts";
@@ -35,7 +35,7 @@ export async function run(
   checkRunOptions(options);
   const { pairs, unusedMasks } = await pairImages(options.images, options.masks, options.patient);
   checkFolds(pairs, options);
-  const network = await readNetwork(options.network);
+  const network = await readNetworkFile(options.network);
   if (unusedMasks > 0) output.note(`${unusedMasks} masks have no image and are not used`);
   await openOut(options.out);
   await checkResultsFit(

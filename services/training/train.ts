@@ -1,6 +1,6 @@
 /** @file Train: one network per fold and level of a database set (METHOD.md 4). */
 import { DomainError, invalid } from "../lib/errors.ts";
-import { DEFAULT_NETWORK, type NetworkDescription, parseNetwork } from "../lib/network/network-description.ts";
+import { DEFAULT_NETWORK, type NetworkDescription, readNetwork } from "../lib/network/network-description.ts";
 import type { OptimizerName } from "../lib/network/optimizers.ts";
 import { objectKey } from "../lib/objects/object-key.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
@@ -30,14 +30,7 @@ export const trainTaskId = (task: TrainTask): string => contentId(encode(TrainTa
 
 /** Returns the network that settings ask for. Throws NETWORK_INVALID. */
 export function networkOf({ network }: Pick<TrainingSettings, "network">): NetworkDescription {
-  if (network === "") return DEFAULT_NETWORK;
-  try {
-    return parseNetwork(JSON.parse(network));
-  } catch (error) {
-    if (error instanceof SyntaxError)
-      throw invalid("NETWORK_INVALID", `Cannot read the network description: ${error.message}`, error);
-    throw error;
-  }
+  return network === "" ? DEFAULT_NETWORK : readNetwork(network);
 }
 
 const OPTIMIZER_NAME: Partial<Record<Optimizer, OptimizerName>> = {

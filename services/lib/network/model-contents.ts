@@ -1,7 +1,7 @@
 /** @file What a stored model holds beside its graph, and reading it back. */
 import { DomainError, invalid } from "../errors.ts";
 import { ModelProto, type TensorProto, TensorProto_DataType } from "../proto/third_party/onnx/onnx.ts";
-import { type NetworkDescription, parseNetwork } from "./network-description.ts";
+import { type NetworkDescription, readNetwork } from "./network-description.ts";
 import { layoutSize, parameterLayout } from "./parameters.ts";
 
 /** All that a trained network is. */
@@ -35,7 +35,7 @@ export function readModel(model: Uint8Array): ModelContents {
   const { graph, metadataProps } = decode(model);
   const description = metadataProps.find(({ key }) => key === MODEL_NAMES.network)?.value;
   if (description === undefined) throw unreadable(`it has no property "${MODEL_NAMES.network}"`);
-  const network = readNetwork(description);
+  const network = networkOf(description);
   const tensors = new Map(graph?.initializer.map((tensor) => [tensor.name, tensor]));
 
   const layout = parameterLayout(network);
@@ -53,11 +53,11 @@ function decode(model: Uint8Array): ModelProto {
   }
 }
 
-function readNetwork(description: string): NetworkDescription {
+function networkOf(description: string): NetworkDescription {
   try {
-    return parseNetwork(JSON.parse(description));
+    return readNetwork(description);
   } catch (cause) {
-    if (!(cause instanceof DomainError || cause instanceof SyntaxError)) throw cause;
+    if (!(cause instanceof DomainError)) throw cause;
     throw unreadable(cause.message, cause);
   }
 }

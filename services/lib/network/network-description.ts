@@ -62,6 +62,18 @@ export const halved = (network: NetworkDescription): NetworkDescription => ({
   ),
 });
 
+/** Returns the network that JSON text describes. Throws NETWORK_INVALID, as `parseNetwork` does, and where it is not JSON. */
+export function readNetwork(text: string): NetworkDescription {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw invalid("NETWORK_INVALID", `Cannot read the network: it is not JSON (${why})`, error);
+  }
+  return parseNetwork(json);
+}
+
 /**
  * Returns the network that `json` (parsed JSON) describes. Throws invalidArgument NETWORK_INVALID that names the layer
  * and the problem: each layer must fit the shape it gets, and the last is a convolution to 3 channels of exactly 1 px.

@@ -38,10 +38,7 @@ export async function run(
   const network = await readNetworkFile(options.network);
   if (unusedMasks > 0) output.note(`${unusedMasks} masks have no image and are not used`);
   await openOut(options.out);
-  await checkResultsFit(
-    testFolder(options),
-    pairs.map(({ stem }) => stem),
-  );
+  await checkResultsFit(testFolder(options), new Set(pairs.map(({ stem }) => stem)));
   const services = await openServicesOf(options, output, env);
   let names: CohortNames | undefined;
   try {

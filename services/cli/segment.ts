@@ -12,7 +12,7 @@ import { importModels, type ModelFolder, readModelFolder, thresholdMessages } fr
 import type { SegmentOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { findFiles, stemOf } from "./pair-images.ts";
-import { checkResultsFit, receiveResults } from "./result-files.ts";
+import { checkResultsFit, isResult, receiveResults } from "./result-files.ts";
 import { levelModels } from "./run-steps.ts";
 import { openServicesOf, type Services } from "./services.ts";
 import { importFile, openOut } from "./transfer.ts";
@@ -23,10 +23,21 @@ const MODES = {
   naive: SegmentationMode.SEGMENTATION_MODE_NAIVE,
 } as const;
 
-async function findImages(patterns: readonly string[]): Promise<Map<string, string>> {
+/** Returns the images by stem. Results of earlier segmentations, which may lie among them, are none. Throws FILES_NOT_FOUND, NAME_COLLISION. */
+async function findImages(patterns: readonly string[], output: Output): Promise<Map<string, string>> {
   const paths = new Map<string, string>();
   for (const pattern of patterns) {
-    for (const path of await findFiles(pattern, "image")) {
+    const found = await findFiles(pattern, "image");
+    const images = await leaveOutResults(found);
+    if (images.length === 0) {
+      const message = `Cannot use image "${pattern}": it stands for nothing but results of earlier segmentations`;
+      throw invalid("FILES_NOT_FOUND", message);
+    }
+    if (images.length < found.length)
+      output.note(
+        `${found.length - images.length} files of "${pattern}" are results of earlier segmentations and are left out`,
+      );
+    for (const path of images) {
       const other = paths.get(stemOf(path));
       if (other !== undefined && other !== path) {
         throw invalid(
@@ -40,18 +51,24 @@ async function findImages(patterns: readonly string[]): Promise<Map<string, stri
   return paths;
 }
 
+const leaveOutResults = async (paths: readonly string[]): Promise<string[]> => {
+  const images: string[] = [];
+  for (const path of paths) if (!(await isResult(path))) images.push(path);
+  return images;
+};
+
 /** Segments images and writes `<image>_prob.png`, `_mask.png` and `_level.png` to the output folder. */
 export async function segment(
   options: SegmentOptions,
   output: Output,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<void> {
-  const paths = await findImages(options.images);
+  const paths = await findImages(options.images, output);
   const folder = await readModelFolder(options.models);
   if (folder.otherFolds.length > 0)
     output.note(`using ${folder.fold}; name a folder below "${options.models}" for ${folder.otherFolds.join(", ")}`);
   await openOut(options.out);
-  await checkResultsFit(options.out, paths.keys());
+  await checkResultsFit(options.out, new Set(paths.keys()));
   const services = await openServicesOf(options, output, env);
   try {
     await untilInterrupted(segmentFiles(services, options, output, paths, folder));

@@ -1,6 +1,6 @@
 /** @file Makes an image's results from its tiles: probability image, mask without holes, spurs and specks, decided-by-level map (METHOD.md 5 and 7). */
 import pLimit from "p-limit";
-import { encodePng } from "../lib/images/encode-png.ts";
+import { encodeResultPng } from "../lib/images/result-png.ts";
 import { computeFraction } from "../lib/method/cascade.ts";
 import { cleanRuns, scaleCleaning } from "../lib/method/cleaning.ts";
 import { findRuns, paintRuns } from "../lib/method/components.ts";
@@ -39,7 +39,7 @@ export const assembleWorker = (ctx: AssembleContext): UnitHandler<AssembleTask> 
     const store = async (kind: string, channels: 1 | 3, data: Uint8Array) => {
       const path = `${imageId}_${kind}.png`;
       const key = objectKey(prefix, "image", path);
-      await ctx.objects.put(key, await encodePng({ width, height, channels, data }), { ifAbsent: true });
+      await ctx.objects.put(key, await encodeResultPng({ width, height, channels, data }), { ifAbsent: true });
       await unit.progress();
       return { path, key };
     };

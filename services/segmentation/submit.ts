@@ -38,7 +38,7 @@ export const segmentJobs = (ctx: SubmitContext): JobDefinition<SubmitRequest> =>
     const images: PlannedImage[] = [];
     for (const imageId of new Set(imageIds)) {
       const { width, height } = await ctx.images.describe(imageId, ImportPurpose.IMPORT_PURPOSE_IMAGE);
-      const prefix = objectKey("segmentations", contentId("decisions", imageId, encode(Cascade, cascade)));
+      const prefix = objectKey("segmentations", contentId("marked decisions", imageId, encode(Cascade, cascade)));
       images.push({ imageId, prefix, width: levelOnePx(width, plan.scale), height: levelOnePx(height, plan.scale) });
     }
     const coarsest = plan.levels[0]?.level ?? 1;

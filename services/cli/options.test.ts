@@ -77,7 +77,7 @@ test("all problems are listed at once, with what was given", () => {
       '--folds "1" must be a whole number, 2 or more',
       '--reductions "1,a" must be whole numbers with commas, for instance "1,2,4,10"',
       '--annotation "all" must be one of sparse, complete',
-      '--mpp "0" must be more than 0',
+      '--mpp "0" must be a number from 0.01 to 100, um/px',
       '--masks-are "x" must be one of auto, binary, labels',
       '--seed "1.5" must be a whole number, 0 or more',
     ].join("; "),
@@ -118,7 +118,7 @@ test("words beside options are taken for an unquoted pattern", () => {
 test("a resolution of another unit is refused at the start", () => {
   for (const schema of [RunOptions, SegmentOptions])
     assert.throws(() => parseOptions(schema, { ...REQUIRED, models: "m", images: "i", mpp: "250" }), {
-      message: /--mpp "250" must be below 100 um\/px/,
+      message: /--mpp "250" must be a number from 0.01 to 100/,
     });
 });
 

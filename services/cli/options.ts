@@ -2,9 +2,9 @@
 import { z } from "zod";
 import { invalid } from "../lib/errors.ts";
 import { checkReductions } from "../lib/method/blocks.ts";
-import { mostCompute } from "../lib/method/cascade.ts";
+import { leastCompute, mostCompute } from "../lib/method/cascade.ts";
 import { DEFAULT_CLEANING, MAX_REACH_PX } from "../lib/method/cleaning.ts";
-import { MAX_MPP } from "../lib/method/resolution.ts";
+import { MAX_MPP, MIN_MPP } from "../lib/method/resolution.ts";
 import { COUNTED_KINDS, checkCounts, DEFAULT_COUNTS, type SampleCounts } from "../lib/method/sampling.ts";
 import { DEVICES } from "../lib/runtime/provider.ts";
 import { SERVICE_NAMES } from "../lib/service/service-names.ts";
@@ -32,7 +32,10 @@ function oneOf<const Words extends readonly string[]>(words: Words): z.ZodEnum<{
 const required = z.string({ error: "is required" }).min(1, { error: "is required" });
 const fromNoneToOne = "must be a number from 0 to 1";
 const aboveNone = numberOf("must be a number").pipe(z.number().positive({ error: "must be more than 0" }));
-const resolution = aboveNone.pipe(z.number().lt(MAX_MPP, { error: `must be below ${MAX_MPP} um/px` }));
+const possibleMpp = `must be a number from ${MIN_MPP} to ${MAX_MPP}, um/px`;
+const resolution = numberOf(possibleMpp).pipe(
+  z.number().min(MIN_MPP, { error: possibleMpp }).max(MAX_MPP, { error: possibleMpp }),
+);
 
 const device = oneOf(DEVICES);
 
@@ -153,6 +156,11 @@ export function checkRunOptions(options: RunOptions): void {
   const most = mostCompute(reductions);
   if (maxCompute !== undefined && maxCompute > most) {
     const message = `--max-compute ${maxCompute} is more than the ${most.toFixed(2)} that all levels together compute; 0.1 is a tenth of level 1's pixels`;
+    throw invalid("OPTIONS_INVALID", `Cannot start: ${message}`);
+  }
+  const least = leastCompute(reductions);
+  if (maxCompute !== undefined && maxCompute <= least) {
+    const message = `--max-compute ${maxCompute} is no more than the ${least} that the coarsest level, which computes every pixel, takes by itself`;
     throw invalid("OPTIONS_INVALID", `Cannot start: ${message}`);
   }
   checkCounts(countsOf(options));

@@ -1,6 +1,6 @@
 /** @file CreateCohort: which image goes with which mask and patient. */
 import { invalid } from "../lib/errors.ts";
-import { MAX_MPP } from "../lib/method/resolution.ts";
+import { MAX_MPP, MIN_MPP } from "../lib/method/resolution.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
 import {
   Cohort,
@@ -46,10 +46,10 @@ function checkMeaning({ annotation, maskKind, mpp }: Cohort): void {
   annotationWord(annotation);
   if (maskKind === MaskKind.MASK_KIND_UNSPECIFIED)
     throw invalid("MASK_KIND_MISSING", "Cannot create a cohort that does not say how its masks are read");
-  if (!(mpp > 0 && mpp < MAX_MPP))
+  if (!(mpp >= MIN_MPP && mpp <= MAX_MPP))
     throw invalid(
       "MPP_INVALID",
-      `Cannot create a cohort of ${mpp} micrometres per pixel: give a number above 0 and below ${MAX_MPP}`,
+      `Cannot create a cohort of ${mpp} micrometres per pixel: give a number from ${MIN_MPP} to ${MAX_MPP}`,
     );
 }
 

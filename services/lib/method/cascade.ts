@@ -196,6 +196,10 @@ export const mostCompute = (reductions: readonly number[]): number => {
   return reductions.reduce((sum, reduction) => sum + (finest / reduction) ** 2, 0);
 };
 
+/** Returns the compute fraction of the coarsest level alone, which computes every pixel: no cascade computes less. */
+export const leastCompute = (reductions: readonly number[]): number =>
+  (Math.min(...reductions) / Math.max(...reductions)) ** 2;
+
 /** Returns the sum of computed pixels over all levels / `finestPixels`, the pixels of the finest level evaluated. */
 export const computeFraction = (counts: readonly LevelCounts[], finestPixels: number): number =>
   counts.reduce((sum, { computed }) => sum + computed, 0) / finestPixels;

@@ -8,8 +8,8 @@ import { levelSize } from "./levels.ts";
 import { type LevelRegion, levelSpan, reflections } from "./mirror.ts";
 import { parentTable } from "./parents.ts";
 
-/** Micrometres per pixel below which all images are: no nucleus is seen at more, and the number is of another unit. */
-export const MAX_MPP = 100;
+/** Micrometres per pixel of images: beyond light's resolution, or where no nucleus is seen, the number is of another unit. */
+export const [MIN_MPP, MAX_MPP] = [0.01, 100] as const;
 /** An image within this much of a level's resolution is taken as that level. */
 const TOLERANCE = 0.15;
 
@@ -39,6 +39,7 @@ export const resolutionOf = (imageMpp: number, modelMpp: number, reductions: rea
 
 /** Absorbs what a product of two doubles is above a whole number it should be. */
 const EPSILON = 1e-9;
+const HALF = 0.5 + EPSILON;
 
 /** Returns a side of an image in level-1 pixels. */
 export const levelOnePx = (imagePx: number, scale: number): number => Math.max(1, Math.ceil(imagePx * scale - EPSILON));
@@ -114,7 +115,7 @@ const axisWeights = (indices: Int32Array, perPixel: number, origin: number, imag
   return { first, weights };
 };
 
-/** Mean over each area, rounded half up, as in `reduceImage`. */
+/** Mean over each area, rounded half up, as in `reduceImage`: shares of a pixel such as 1/3 leave a half that much below itself. */
 const averageAreas = ({ data, width }: RgbImage, across: AxisWeights, down: AxisWeights): Uint8Array<ArrayBuffer> => {
   const plane = across.weights.length * down.weights.length;
   const planar = new Uint8Array(3 * plane);
@@ -136,9 +137,9 @@ const averageAreas = ({ data, width }: RgbImage, across: AxisWeights, down: Axis
           area += weight;
         }
       }
-      planar[to] = Math.floor(red / area + 0.5);
-      planar[to + plane] = Math.floor(green / area + 0.5);
-      planar[to + 2 * plane] = Math.floor(blue / area + 0.5);
+      planar[to] = Math.floor(red / area + HALF);
+      planar[to + plane] = Math.floor(green / area + HALF);
+      planar[to + 2 * plane] = Math.floor(blue / area + HALF);
       to++;
     }
   }

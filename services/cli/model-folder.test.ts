@@ -7,7 +7,13 @@ import { DEFAULT_CLEANING } from "../lib/method/cleaning.ts";
 import { Model } from "../lib/proto/radhical/v1/training.ts";
 import type { LevelThresholds, TradeoffPoint } from "../lib/proto/radhical/v1/tuning.ts";
 import { sha256, shortId } from "../lib/service/content-id.ts";
-import { readModelFolder, saveThresholds, storedThresholds, thresholdMessages } from "./model-folder.ts";
+import {
+  readModelFolder,
+  saveThresholds,
+  storedThresholds,
+  type ThresholdsFile,
+  thresholdMessages,
+} from "./model-folder.ts";
 import { writeWhole } from "./transfer.ts";
 
 const LEVELS: readonly LevelThresholds[] = [
@@ -131,9 +137,19 @@ test("thresholds for another number of levels, or that are none, are refused wit
   await refuses("{", /it is not JSON/);
   await refuses(good.replace('"maxHolePx": 150', '"maxHolePx": -1'), /maxHolePx/);
   await refuses(good.replace('"minNucleusPx": 60', '"minNucleusPx": 0.5'), /minNucleusPx/);
-  await refuses(JSON.stringify({ ...JSON.parse(good), endingAt: [] }), /endingAt/);
+  await refuses(good.replace('"maxHolePx": 150', '"maxHolePx": 99999999999'), /maxHolePx/);
+  const file: ThresholdsFile = JSON.parse(good);
+  const edited = (changes: Partial<ThresholdsFile>): string => JSON.stringify({ ...file, ...changes });
+  await refuses(edited({ endingAt: [] }), /endingAt/);
+  await refuses(edited({ endingAt: file.endingAt.slice(1) }), /endingAt has 1 entries, one for each of 2 levels/);
+  await refuses(edited({ dense: { ...file.dense, upper: [null] } }), /dense\.upper has 1 entries/);
+  await refuses(edited({ dense: { ...file.dense, lower: [65, null] } }), /is no probability.*dense\.lower\[0\]/s);
+  await refuses(edited({ models: [file.models[0]!, "x"] }), /another model than "level-2\.onnx" beside it; copy/);
   await saveThresholds(folder, 1, TUNING, modelsOfFold(1, [1, 2, 3]), DEFAULT_CLEANING);
-  await refuses(await readFile(path, "utf8"), /it is for 3 models and these 2 are not they/);
+  await refuses(
+    await readFile(path, "utf8"),
+    /it is for 3 models, and beside it are level-1\.onnx to level-2\.onnx; copy/,
+  );
   await saveThresholds(folder, 1, TUNING, modelsOfFold(2, [1, 2]), DEFAULT_CLEANING);
-  await refuses(await readFile(path, "utf8"), /it is for 2 models and these 2 are not they/);
+  await refuses(await readFile(path, "utf8"), /it is for other models than those beside it; run/);
 });

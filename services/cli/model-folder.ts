@@ -37,12 +37,16 @@ export async function saveModels(
   await removeOthers(home, /^level-\d+\.(onnx|json)$/, received);
 }
 
+/** Probabilities and their sums, and what is beyond all of them. */
+const Threshold = z.number().min(-1).max(2, { error: "is no probability" }).nullable();
 const StoredThresholds = z.object({
-  lower: z.array(z.number().nullable()),
-  upper: z.array(z.number().nullable()),
-  final: z.array(z.number().nullable()),
+  lower: z.array(Threshold),
+  upper: z.array(Threshold),
+  final: z.array(Threshold),
 });
 export type StoredThresholds = z.output<typeof StoredThresholds>;
+
+const Pixels = z.int32().min(0);
 
 const ThresholdsFile = z.object({
   /** The models they were tuned with, by level. */
@@ -51,11 +55,11 @@ const ThresholdsFile = z.object({
   endingAt: z.array(StoredThresholds).min(1),
   /** Level 1 alone, everywhere. */
   dense: StoredThresholds,
-  maxHolePx: z.int().min(0),
+  maxHolePx: Pixels,
   /** Of a run before there was such a thing: nothing is too narrow, joined or too small. */
   openingPx: z.int().min(0).max(MAX_REACH_PX).default(0),
   neckPx: z.int().min(0).max(MAX_REACH_PX).default(0),
-  minNucleusPx: z.int().min(0).default(0),
+  minNucleusPx: Pixels.default(0),
 });
 export type ThresholdsFile = z.output<typeof ThresholdsFile>;
 
@@ -148,11 +152,27 @@ async function readThresholds(path: string, models: readonly string[]): Promise<
     );
   });
   const parsed = ThresholdsFile.safeParse(parseJson(text, path));
-  if (parsed.success && parsed.data.models.join() === models.join()) return parsed.data;
-  const why = parsed.success
-    ? `it is for ${parsed.data.models.length} models and these ${models.length} are not they; run the training run to its end`
-    : z.prettifyError(parsed.error);
+  const why = parsed.success ? whyNotFor(parsed.data, models) : z.prettifyError(parsed.error);
+  if (parsed.success && why === undefined) return parsed.data;
   throw invalid("THRESHOLDS_INVALID", `Cannot use "${path}": ${why}`);
+}
+
+/** Says why thresholds cannot be used with models, by level; undefined where they can. */
+function whyNotFor(file: ThresholdsFile, models: readonly string[]): string | undefined {
+  const count = file.models.length;
+  if (count !== models.length)
+    return `it is for ${count} models, and beside it are level-1.onnx to level-${models.length}.onnx; copy the folder again, whole`;
+  const others = models.flatMap((model, i) => (model === file.models[i] ? [] : [`level-${i + 1}.onnx`]));
+  if (others.length === count) return "it is for other models than those beside it; run the training run to its end";
+  if (others.length > 0)
+    return `it is for another model than "${others.join('", "')}" beside it; copy the folder again, whole`;
+  if (file.endingAt.length !== count)
+    return `endingAt has ${file.endingAt.length} entries, one for each of ${count} levels is needed`;
+  for (const [place, lists] of [...file.endingAt.entries(), ["dense", file.dense] as const])
+    for (const kind of ["lower", "upper", "final"] as const)
+      if (lists[kind].length !== count)
+        return `${typeof place === "number" ? `endingAt.${place}` : place}.${kind} has ${lists[kind].length} entries, one for each of ${count} levels is needed`;
+  return undefined;
 }
 
 function parseJson(text: string, path: string): unknown {

@@ -41,6 +41,8 @@ export function buildManifest({
     reduction,
     mpp,
     normalisation: NORMALISATION,
+    // of the input and of data.channelMeans; Caffe's databases have them the other way round
+    channels: ["red", "green", "blue"],
     classes: ["none", "mixed", "nucleus"],
     classOfLabel: classes,
     settings: { ...own, ...rulesOf(settings), iterations, seed: Number(settings.seed), network },

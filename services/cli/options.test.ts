@@ -115,6 +115,25 @@ test("words beside options are taken for an unquoted pattern", () => {
   });
 });
 
+test("an address that a shell left empty is refused, and no patches at all", () => {
+  assert.throws(() => parseOptions(RunOptions, { ...REQUIRED, address: "" }), {
+    message: /--address "" must be host:port/,
+  });
+  for (const [centres, message] of [
+    ["positive=0,edge=0,background=0", /Cannot learn level 1 from no patches: ask for positive, edge, background/],
+    ["nucleus=0,mixed=0,none=0", /the levels above 1 from no patches/],
+  ] as const)
+    assert.throws(() => checkRunOptions(parseOptions(RunOptions, { ...REQUIRED, centres })), { message });
+});
+
+test("a budget that the coarsest level alone exceeds is refused at the start", () => {
+  const check = (maxCompute: string): void => checkRunOptions(parseOptions(RunOptions, { ...REQUIRED, maxCompute }));
+  assert.throws(() => check("0.01"), {
+    message: /--max-compute 0\.01 is no more than the 0\.01 that the coarsest level/,
+  });
+  check("0.02");
+});
+
 test("a resolution of another unit is refused at the start", () => {
   for (const schema of [RunOptions, SegmentOptions])
     assert.throws(() => parseOptions(schema, { ...REQUIRED, models: "m", images: "i", mpp: "250" }), {

@@ -38,6 +38,7 @@ const resolution = numberOf(possibleMpp).pipe(
 );
 
 const device = oneOf(DEVICES);
+const address = z.string().min(1, { error: "must be host:port" });
 
 /** Options of `radhical run`. */
 export const RunOptions = z.object({
@@ -81,7 +82,7 @@ export const RunOptions = z.object({
   masksAre: oneOf(["auto", "binary", "labels"]).default("auto"),
   seed: wholeNumber(0, Number.MAX_SAFE_INTEGER).default(1),
   device: device.optional(),
-  address: z.string().optional(),
+  address: address.optional(),
   json: z.boolean().default(false),
 });
 export type RunOptions = z.output<typeof RunOptions>;
@@ -99,13 +100,13 @@ export const SegmentOptions = z.object({
   tile: wholeNumber(1).optional(),
   mpp: resolution.optional(),
   device: device.optional(),
-  address: z.string().optional(),
+  address: address.optional(),
   json: z.boolean().default(false),
 });
 export type SegmentOptions = z.output<typeof SegmentOptions>;
 
 /** Options of every `radhical jobs` sub-command. */
-export const JobsOptions = z.object({ address: z.string().optional(), json: z.boolean().default(false) });
+export const JobsOptions = z.object({ address: address.optional(), json: z.boolean().default(false) });
 export type JobsOptions = z.output<typeof JobsOptions>;
 
 /** Options of `radhical jobs list`. */

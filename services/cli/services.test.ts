@@ -34,6 +34,13 @@ test("an address where nothing listens is refused before any work, with what to 
   });
 });
 
+test("a token that cannot be sent is refused before any call", async (t) => {
+  await assert.rejects(openServices("127.0.0.1:1", await makeFolder(t), { RADHICAL_TOKEN: "0123456789abcdef\n" }), {
+    reason: "CONFIG_INVALID",
+    message: /RADHICAL_TOKEN: it must be of printable ASCII/,
+  });
+});
+
 test("an address where something else answers is told apart", async (t) => {
   const server = createServer((_request, response) => void response.writeHead(404).end());
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -12,6 +12,7 @@ import { TrainingServiceDefinition } from "../lib/proto/radhical/v1/training.ts"
 import { TuningServiceDefinition } from "../lib/proto/radhical/v1/tuning.ts";
 import type { Device } from "../lib/runtime/provider.ts";
 import { type Connection, connect } from "../lib/service/client.ts";
+import { Token } from "../lib/service/config.ts";
 import { SERVICE_NAMES, type ServiceName } from "../lib/service/service-names.ts";
 import type { Output } from "./output.ts";
 
@@ -88,6 +89,12 @@ function rejectOnFailure(embedded: Embedded | undefined): Promise<never> {
   return failed;
 }
 
+/** One that no service can have been started with cannot be sent either. Throws CONFIG_INVALID. */
+function checkToken(token: string): void {
+  const problem = Token.safeParse(token).error?.issues[0]?.message;
+  if (problem !== undefined) throw invalid("CONFIG_INVALID", `Cannot use RADHICAL_TOKEN: it ${problem}`);
+}
+
 function checkDevice(address: string | undefined, device: Device | undefined, env: Environment): void {
   if (device === undefined || isEmbedded(address, env)) return;
   const where = address === undefined ? "the services that RADHICAL_<SERVICE>_ADDRESS name" : `--address "${address}"`;
@@ -109,7 +116,8 @@ export async function openServices(
   checkDevice(address, device, env);
   const own = device === undefined ? env : { ...env, RADHICAL_DEVICE: device };
   const embedded = isEmbedded(address, env) ? await startEmbedded(objectsFolder, own) : undefined;
-  const token = embedded?.token ?? env.RADHICAL_TOKEN;
+  const token = embedded?.token ?? (env.RADHICAL_TOKEN || undefined);
+  if (token !== undefined) checkToken(token);
   const connections = new Map<string, Connection>();
   const connectionOf = (service: ServiceName): Connection => {
     const own = embedded ? undefined : env[addressVariable(service)];

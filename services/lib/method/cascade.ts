@@ -198,7 +198,7 @@ export const mostCompute = (reductions: readonly number[]): number => {
 
 /** Returns the compute fraction of the coarsest level alone, which computes every pixel: no cascade computes less. */
 export const leastCompute = (reductions: readonly number[]): number =>
-  (Math.min(...reductions) / Math.max(...reductions)) ** 2;
+  Math.min(...reductions) ** 2 / Math.max(...reductions) ** 2;
 
 /** Returns the sum of computed pixels over all levels / `finestPixels`, the pixels of the finest level evaluated. */
 export const computeFraction = (counts: readonly LevelCounts[], finestPixels: number): number =>

@@ -34,7 +34,7 @@ export const COUNTED_KINDS = [...FINEST_KINDS, ...COARSER_KINDS] as const;
 /** Of an image and level: their patches, twice as many, are in memory at once. */
 const MAX_CENTRES = 400_000;
 
-/** Throws invalidArgument SAMPLING_INVALID where a count is negative or a level's are too many. */
+/** Throws invalidArgument SAMPLING_INVALID where a count is negative or a level's are none or too many. */
 export function checkCounts(counts: SampleCounts): void {
   for (const kind of COUNTED_KINDS) {
     if (counts[kind] < 0)
@@ -42,7 +42,11 @@ export function checkCounts(counts: SampleCounts): void {
   }
   for (const kinds of [FINEST_KINDS, COARSER_KINDS]) {
     const centres = kinds.reduce((sum, kind) => sum + counts[kind], 0);
-    if (centres <= MAX_CENTRES) continue;
+    if (centres > 0 && centres <= MAX_CENTRES) continue;
+    if (centres === 0) {
+      const where = kinds === FINEST_KINDS ? "level 1" : "the levels above 1";
+      throw invalid("SAMPLING_INVALID", `Cannot learn ${where} from no patches: ask for ${kinds.join(", ")} centres`);
+    }
     const message = `Cannot draw ${centres} centres (${kinds.join(", ")}) in each image: at most ${MAX_CENTRES} are possible`;
     throw invalid("SAMPLING_INVALID", message);
   }

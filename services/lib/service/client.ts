@@ -17,6 +17,9 @@ import { GRPC_LIMITS } from "./server.ts";
 /** A watched job may be silent for hours; whether its service is still there, pings tell. */
 const KEEPALIVE = { "grpc.keepalive_time_ms": 30_000, "grpc.keepalive_timeout_ms": 10_000 } as const;
 
+/** gRPC would send calls of this machine to itself through the proxy that the environment names, token and images in the clear. */
+const LOOPBACK = /^(127\.\d+\.\d+\.\d+|localhost|\[::1\]):\d+$/;
+
 export interface Connection {
   client<Service extends CompatServiceDefinition>(definition: Service): Client<Service>;
   close(): void;
@@ -35,7 +38,8 @@ const withToken = (token: string | undefined) =>
 
 /** Returns a connection to an endpoint that answers all services by gRPC path. It connects on the first call. */
 export function connect(address: string, token: string | undefined): Connection {
-  const channel: Channel = createChannel(address, undefined, { ...GRPC_LIMITS, ...KEEPALIVE });
+  const proxy = LOOPBACK.test(address.replace(/^https?:\/\//, "")) ? { "grpc.enable_http_proxy": 0 } : {};
+  const channel: Channel = createChannel(address, undefined, { ...GRPC_LIMITS, ...KEEPALIVE, ...proxy });
   const factory = createClientFactory().use(errorDetailsClientMiddleware).use(tracedCalls).use(withToken(token));
   return { client: (definition) => factory.create(definition, channel), close: () => channel.close() };
 }

@@ -27,6 +27,19 @@ test("how long a process may take to stop, and work to say nothing, are settings
   assert.match(refusal({ RADHICAL_STALL_MS: "999", RADHICAL_GRACE_MS: "0" }), /RADHICAL_GRACE_MS.*RADHICAL_STALL_MS/);
 });
 
+test("a token that no header can carry is refused, and so is a number that is none or that no timer can wait", () => {
+  for (const token of ["0123456789abcdef\n", "0123456789 abcdef", "0123456789abcdef\u00fc"])
+    assert.match(refusal({ RADHICAL_TOKEN: token }), /RADHICAL_TOKEN: must be of printable ASCII characters/);
+  for (const [name, value, range] of [
+    ["RADHICAL_GRACE_MS", "99999999999", "from 1 to 2147483647"],
+    ["RADHICAL_STALL_MS", "99999999999", "from 1000 to 2147483647"],
+    ["RADHICAL_WORKERS", "1000000000", "from 1 to 1024"],
+    ["RADHICAL_WORKERS", " ", "from 1 to 1024"],
+    ["RADHICAL_WORKERS", "two", "from 1 to 1024"],
+  ] as const)
+    assert.match(refusal({ [name]: value }), new RegExp(`${name}: must be a whole number ${range}`));
+});
+
 test("an empty variable counts as unset", () => {
   assert.deepEqual(
     readConfig({ RADHICAL_TOKEN: "", KAFKA_BROKERS: "", S3_ENDPOINT: "", RADHICAL_LISTEN: "" }),

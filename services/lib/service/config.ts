@@ -10,7 +10,25 @@ const portOf = (listen: string): number => Number(listen.replace(/^.*:/, ""));
 const brokersOf = (list: string): string[] => list.split(",").map((broker) => broker.trim());
 /** What Kafka allows in a topic's name, and short enough that every topic and group keeps below its 249 characters. */
 const KAFKA_PREFIX = /^[A-Za-z0-9._-]{1,100}$/;
-const count = z.coerce.number().int().min(1);
+
+/** A whole number in digits; what zod makes of a blank is 0. */
+const wholeNumber = (min: number, max: number) => {
+  const error = `must be a whole number from ${min} to ${max}`;
+  return z
+    .string()
+    .regex(/^\d+$/, { error })
+    .transform(Number)
+    .pipe(z.int({ error }).min(min, { error }).max(max, { error }));
+};
+const count = wholeNumber(1, Number.MAX_SAFE_INTEGER);
+const smallCount = wholeNumber(1, 1_024);
+/** What timers can wait; beyond it they wait not at all. */
+const MAX_MS = 2 ** 31 - 1;
+/** What goes into a header of gRPC as it is. A secret made by a shell ends with a newline that nobody sees. */
+export const Token = z
+  .string()
+  .min(16, "must have at least 16 characters")
+  .regex(/^[\x21-\x7e]*$/, "must be of printable ASCII characters, without blanks or newlines");
 
 /** What every process reads. An empty variable counts as unset. */
 export const ServiceConfig = z
@@ -20,23 +38,23 @@ export const ServiceConfig = z
       .regex(/^.+:\d+$/, 'must be "host:port", for instance "127.0.0.1:50051"')
       .refine((listen) => portOf(listen) <= MAX_PORT, `must name a port of at most ${MAX_PORT}`)
       .default("127.0.0.1:50051"),
-    RADHICAL_TOKEN: z.string().min(16, "must have at least 16 characters").optional(),
+    RADHICAL_TOKEN: Token.optional(),
     RADHICAL_OBJECTS: z.string().default(".radhical"),
     RADHICAL_LOG_LEVEL: z.enum(["error", "warn", "info", "debug", "silent"]).default("info"),
-    RADHICAL_WORKERS: count.optional(),
+    RADHICAL_WORKERS: smallCount.optional(),
     RADHICAL_DEVICE: z.enum(DEVICES).default("auto"),
     RADHICAL_MAX_UPLOAD_BYTES: count.default(4 * 2 ** 30),
     RADHICAL_MAX_IMAGE_PIXELS: count.default(1_000_000_000),
-    RADHICAL_GRACE_MS: count.default(30_000),
-    RADHICAL_STALL_MS: z.coerce.number().int().min(1_000).default(300_000),
+    RADHICAL_GRACE_MS: wholeNumber(1, MAX_MS).default(30_000),
+    RADHICAL_STALL_MS: wholeNumber(1_000, MAX_MS).default(300_000),
     KAFKA_BROKERS: z
       .string()
       .refine((list) => brokersOf(list).every((broker) => /^.+:\d+$/.test(broker)), 'must be "host:port,host:port,..."')
       .optional(),
     KAFKA_PREFIX: z.string().regex(KAFKA_PREFIX, "must be 1 to 100 of A-Z a-z 0-9 . _ -").default(DEFAULT_PREFIX),
-    KAFKA_PARTITIONS: count.default(12),
-    KAFKA_REPLICATION: count.optional(),
-    KAFKA_SESSION_TIMEOUT_MS: z.coerce.number().int().min(6_000).max(1_800_000).default(30_000),
+    KAFKA_PARTITIONS: wholeNumber(1, 100_000).default(12),
+    KAFKA_REPLICATION: wholeNumber(1, 32_767).optional(),
+    KAFKA_SESSION_TIMEOUT_MS: wholeNumber(6_000, 1_800_000).default(30_000),
     S3_ENDPOINT: z.url().optional(),
     S3_REGION: z.string().default("us-east-1"),
     S3_BUCKET: z.string().default("radhical"),

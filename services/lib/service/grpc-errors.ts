@@ -17,6 +17,11 @@ const STATUS = {
   unavailable: Status.UNAVAILABLE,
 } as const satisfies Record<FailureKind, Status>;
 
+/** Errors travel in a call's trailers, which have room for some 8 KB: one too long hangs the connection with all its calls. */
+const MAX_TEXT = 2_000;
+
+const shortened = (text: string): string => (text.length <= MAX_TEXT ? text : `${text.slice(0, MAX_TEXT)}…`);
+
 const isAbort = (thrown: unknown): boolean => thrown instanceof Error && thrown.name === "AbortError";
 
 /** Returns server middleware that turns a DomainError into its status with ErrorInfo, and hides a bug behind INTERNAL. */
@@ -30,10 +35,9 @@ export const domainErrors = (log: Logger) =>
         log.error({ err: thrown, method: call.method.path }, "bug in handler");
         throw new ServerError(Status.INTERNAL, "internal error");
       }
-      const details = [
-        ErrorInfo.fromPartial({ domain: "radhical", reason: thrown.reason, metadata: { ...thrown.info } }),
-      ];
-      throw new RichServerError(STATUS[thrown.kind], thrown.message, details);
+      const metadata = Object.fromEntries(Object.entries(thrown.info).map(([key, text]) => [key, shortened(text)]));
+      const details = [ErrorInfo.fromPartial({ domain: "radhical", reason: thrown.reason, metadata })];
+      throw new RichServerError(STATUS[thrown.kind], shortened(thrown.message), details);
     }
   };
 

@@ -71,6 +71,29 @@ for (const kind of KINDS) {
   });
 }
 
+test("a failure with a long message is shortened, for one as long as it is would hang all calls of the connection", async (t) => {
+  const long = `Cannot find "${"x".repeat(200_000)}"`;
+  const { client } = await start(t, failing(new DomainError("notFound", "GONE", long, { info: { id: long } })));
+  const { jobs } = client(undefined);
+  await assert.rejects(jobs.getJob({ jobId: "" }), (thrown: unknown) => {
+    assert.ok(thrown instanceof DomainError && thrown.reason === "GONE");
+    for (const text of [thrown.message, thrown.info.id ?? ""]) assert.match(text, /^Cannot find "x{1000,2000}…$/);
+    return true;
+  });
+  await jobs.listJobs({ service: "" });
+});
+
+test("calls of a machine to itself do not go through the proxy that the environment names", async (t) => {
+  const { http_proxy: before } = process.env;
+  t.after(() => {
+    if (before === undefined) delete process.env.http_proxy;
+    else process.env.http_proxy = before;
+  });
+  process.env.http_proxy = "http://127.0.0.1:1"; // where nothing listens
+  const { client } = await start(t, failing(undefined));
+  assert.deepEqual((await client(undefined).jobs.listJobs({ service: "" })).jobs, []);
+});
+
 test("a bug reaches the caller as an internal error without a word of it", async (t) => {
   const { client } = await start(t, failing(new TypeError("secret of /home/somebody")));
   await assert.rejects(client(undefined).jobs.getJob({ jobId: "" }), (error: Error) => {

@@ -1,6 +1,6 @@
 /** @file JobsService: get, list, watch, cancel, dead letters and replay, answered by any service from the object store. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { DomainError } from "../../errors.ts";
+import { DomainError, invalid } from "../../errors.ts";
 import type { ObjectStore } from "../../objects/object-store.ts";
 import { type DeadLetter, type Job, JobState, type JobsServiceImplementation } from "../../proto/radhical/v1/jobs.ts";
 import type { Message, Queue } from "../../queue/queue.ts";
@@ -42,6 +42,8 @@ export function jobsRpc(ctx: { readonly objects: ObjectStore; readonly queue: Qu
     getJob: async ({ jobId }) => ({ job: (await getJob(ctx.objects, SERVICE_NAMES, jobId)).job }),
 
     listJobs: async ({ service }) => {
+      if (service !== "" && !SERVICE_NAMES.some((name) => name === service))
+        throw invalid("SERVICE_UNKNOWN", `Cannot list jobs of "${service}": services are ${SERVICE_NAMES.join(", ")}`);
       const jobs: Job[] = [];
       for await (const { job } of listJobs(ctx.objects, service === "" ? undefined : service)) jobs.push(job);
       return { jobs: jobs.sort(newestFirst) };

@@ -1,6 +1,6 @@
 /** @file Models in the store: list, describe, fetch, import. */
 import { z } from "zod";
-import { invalid } from "../lib/errors.ts";
+import { DomainError, invalid } from "../lib/errors.ts";
 import { NORMALISATION } from "../lib/method/normalisation.ts";
 import { readModel } from "../lib/network/model-contents.ts";
 import { objectKey } from "../lib/objects/object-key.ts";
@@ -8,7 +8,7 @@ import type { ObjectStore } from "../lib/objects/object-store.ts";
 import { type ImportModelRequest, type ImportModelResponse, Model } from "../lib/proto/radhical/v1/training.ts";
 import { shortId } from "../lib/service/content-id.ts";
 import { MODEL } from "../lib/service/document-kinds.ts";
-import { createDocument } from "../lib/service/documents.ts";
+import { createDocument, encode, readDocument } from "../lib/service/documents.ts";
 import { receiveUpload } from "../lib/service/files.ts";
 
 const MAX_MODEL_BYTES = 256 * 2 ** 20;
@@ -66,6 +66,33 @@ export function parseManifest(modelId: string, manifest: string): Model {
   });
 }
 
+type Purpose = Pick<Model, "splitId" | "fold" | "level" | "reduction" | "mpp">;
+
+/** Returns what a model is for as its file says it (metadata properties). */
+export const purposeOf = ({ splitId, fold, level, reduction, mpp }: Purpose): Record<string, string> => ({
+  "radhical.split": splitId,
+  "radhical.fold": String(fold),
+  "radhical.level": String(level),
+  "radhical.reduction": String(reduction),
+  "radhical.mpp": String(mpp),
+});
+
+/** A manifest stays with its model's bytes for ever, for all callers. Throws MANIFEST_INVALID where the file itself says otherwise. */
+function checkPurpose(model: Model, properties: Readonly<Record<string, string>>): void {
+  for (const [name, said] of Object.entries(purposeOf(model))) {
+    const own = properties[name];
+    if (own === undefined || own === said) continue;
+    const message = `Cannot use the manifest of model "${model.modelId}": it says "${said}" where the model itself says "${own}" (${name}); fetch or copy it again`;
+    throw invalid("MANIFEST_INVALID", message);
+  }
+}
+
+/** Whether two descriptions say the same; how fast a model was trained no manifest says. */
+const isSame = (one: Model, other: Model): boolean => {
+  const bytes = (model: Model): Uint8Array => encode(Model, { ...model, stepsPerSecond: 0 });
+  return Buffer.from(bytes(one)).equals(bytes(other));
+};
+
 /** Returns the handler of ImportModel. */
 export const importModel =
   (ctx: { readonly objects: ObjectStore }) =>
@@ -73,7 +100,10 @@ export const importModel =
     const { header, bytes } = await receiveUpload(parts, MAX_MODEL_BYTES, async () => false);
     const modelId = shortId(header.sha256);
     const model = parseManifest(modelId, header.manifest);
-    readModel(bytes ?? new Uint8Array());
+    checkPurpose(model, readModel(bytes ?? new Uint8Array()).properties);
     await storeModel(ctx.objects, model, header.manifest, bytes ?? new Uint8Array());
-    return { model };
+    const { model: stored } = await readDocument(ctx.objects, MODEL, modelId);
+    if (stored === undefined || isSame(stored, model)) return { model };
+    const message = `Cannot import model "${modelId}": it is in the store with another manifest; compare yours with what DescribeModel returns`;
+    throw new DomainError("alreadyExists", "MANIFEST_DIFFERS", message);
   };

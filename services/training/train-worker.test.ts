@@ -205,7 +205,18 @@ test("a model that was fetched is the same model after an import elsewhere", asy
   const forged = JSON.stringify({ ...JSON.parse(stored.manifest), modelId: shortId(sha256(noModel)) });
   await assert.rejects(take(upload(forged, noModel)), { reason: "MODEL_UNREADABLE" });
   for await (const { key } of elsewhere.list("")) assert.fail(`a refused model left "${key}"`);
+  // The first manifest is everybody's: it must be what the file itself says.
+  const changed = (fields: object): string => JSON.stringify({ ...JSON.parse(stored.manifest), ...fields });
+  for (const [name, value] of Object.entries({ level: 7, mpp: 0.5, splitId: "x" })) {
+    const refusal = {
+      reason: "MANIFEST_INVALID",
+      message: new RegExp(`it says "${value}" where the model itself says`),
+    };
+    await assert.rejects(take(upload(changed({ [name]: value }), bytes)), refusal);
+  }
+  for await (const { key } of elsewhere.list("")) assert.fail(`a refused manifest left "${key}"`);
   const { model } = await take(upload(stored.manifest, bytes));
+  await assert.rejects(take(upload(changed({ testAccuracy: 1.5 }), bytes)), { reason: "MANIFEST_DIFFERS" });
   assert.deepEqual(model, { ...stored.model, stepsPerSecond: 0 });
   assert.deepEqual(await elsewhere.get((await readDocument(elsewhere, MODEL, model!.modelId)).key), bytes);
 });

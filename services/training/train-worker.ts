@@ -16,7 +16,7 @@ import { type CheckpointFile, checkpointKey, openCheckpoint, otherClasses, type 
 import { classWeights, countClasses, rareClasses } from "./class-weights.ts";
 import { ACCURACY_PATCHES, latestLoss } from "./curve.ts";
 import { buildManifest } from "./manifest.ts";
-import { storeModel } from "./models.ts";
+import { purposeOf, storeModel } from "./models.ts";
 import { accuracy, confusionMatrix, evenSample } from "./test-accuracy.ts";
 import { networkOf, rulesOf, trainTaskId } from "./train.ts";
 import { type TrainedNetwork, trainNetwork } from "./training-run.ts";
@@ -81,13 +81,9 @@ export const trainWorker = (ctx: TrainWorkerContext): UnitHandler<TrainTask> => 
 });
 
 /** What a model is for and of is in its file, so that its id, a hash of the file, tells models of the same weights apart: each has its own manifest. */
-const identityOf = ({ splitId, fold, level, reduction, mpp, settings }: TrainTask): Record<string, string> => ({
-  "radhical.split": splitId,
-  "radhical.fold": String(fold),
-  "radhical.level": String(level),
-  "radhical.reduction": String(reduction),
-  "radhical.mpp": String(mpp),
-  "radhical.settings": contentId(encode(TrainingSettings, TrainingSettings.fromPartial(settings ?? {}))),
+const identityOf = (task: TrainTask): Record<string, string> => ({
+  ...purposeOf(task),
+  "radhical.settings": contentId(encode(TrainingSettings, TrainingSettings.fromPartial(task.settings ?? {}))),
 });
 
 interface Records {

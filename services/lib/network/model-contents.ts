@@ -13,6 +13,12 @@ export interface ModelContents {
   readonly channelMeans: Float32Array;
 }
 
+/** A trained network as its file has it. */
+export interface StoredModel extends ModelContents {
+  /** What its maker said of it (metadata properties). */
+  readonly properties: Readonly<Record<string, string>>;
+}
+
 /** The names under which a model keeps the description (a metadata property) and the means (an initializer). */
 export const MODEL_NAMES = { network: "radhical.network", channelMeans: "channelMeans" } as const;
 
@@ -31,9 +37,10 @@ export function checkContents(network: NetworkDescription, parameters: Float32Ar
 }
 
 /** Returns what `patchGraph` put into `model`. Throws invalidArgument MODEL_UNREADABLE for anything else. */
-export function readModel(model: Uint8Array): ModelContents {
+export function readModel(model: Uint8Array): StoredModel {
   const { graph, metadataProps } = decode(model);
-  const description = metadataProps.find(({ key }) => key === MODEL_NAMES.network)?.value;
+  const properties = Object.fromEntries(metadataProps.map(({ key, value }) => [key, value]));
+  const description = properties[MODEL_NAMES.network];
   if (description === undefined) throw unreadable(`it has no property "${MODEL_NAMES.network}"`);
   const network = networkOf(description);
   const tensors = new Map(graph?.initializer.map((tensor) => [tensor.name, tensor]));
@@ -42,7 +49,7 @@ export function readModel(model: Uint8Array): ModelContents {
   const parameters = new Float32Array(layoutSize(layout));
   for (const { name, shape, offset } of layout) parameters.set(floats(name, tensors.get(name), shape), offset);
   const means = tensors.get(MODEL_NAMES.channelMeans);
-  return { network, parameters, channelMeans: floats(MODEL_NAMES.channelMeans, means, [network.channels]) };
+  return { properties, network, parameters, channelMeans: floats(MODEL_NAMES.channelMeans, means, [network.channels]) };
 }
 
 function decode(model: Uint8Array): ModelProto {

@@ -2,6 +2,7 @@
  * @file A process that splits a stored patch set, builds the databases of fold 1, prints what that took and removes them, so that it can
  * be run again. Arguments: the store's folder, the patch set.
  */
+import { tmpdir } from "node:os";
 import { openFolderStore } from "../lib/objects/folder-store.ts";
 import { BuildRequest, SplitRequest } from "../lib/proto/radhical/v1/datasets.ts";
 import { DATABASE_SET } from "../lib/service/document-kinds.ts";
@@ -17,7 +18,7 @@ const [folder = "", patchSetId = ""] = process.argv.slice(2);
 const peakBytes = (): number => 1024 * process.resourceUsage().maxRSS;
 
 const objects = await openFolderStore(folder);
-const ctx = { objects };
+const ctx = { objects, scratch: tmpdir() };
 const baselineBytes = peakBytes();
 const startedMs = performance.now();
 const splitRequest = SplitRequest.fromPartial({ requestId: "split", patchSetId, folds: FOLDS, seed: 1n });

@@ -2,10 +2,10 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { DomainError } from "../lib/errors.ts";
 import { createRandom } from "../lib/method/random.ts";
 import { classesOfLabels } from "../lib/method/sampling.ts";
 import { isSystemError } from "../lib/objects/folder-failure.ts";
@@ -31,6 +31,8 @@ import { writeRecords } from "./record-file.ts";
 
 export interface BuildWorkerContext {
   readonly objects: ObjectStore;
+  /** The folder in which databases are built. */
+  readonly scratch: string;
 }
 
 const PIECE_BYTES = 2 ** 20;
@@ -51,8 +53,8 @@ export const buildWorker = (ctx: BuildWorkerContext): UnitHandler<BuildTask> => 
       progress: unit.progress,
       loadShard: await shardLoader(ctx, task, unit.progress),
     };
-    const test = await inScratch((scratch) => buildPart(parts, scratch, "test", task.testKey, undefined));
-    return inScratch(async (scratch) => {
+    const test = await inScratch(ctx, (scratch) => buildPart(parts, scratch, "test", task.testKey, undefined));
+    return inScratch(ctx, async (scratch) => {
       const train = await buildPart(parts, scratch, "train", task.trainKey, `${seed}-${fold}-${level}`);
       const mean = await meanPatch(train.localPath, unit.progress);
       const meanFile = {
@@ -71,12 +73,17 @@ export const buildWorker = (ctx: BuildWorkerContext): UnitHandler<BuildTask> => 
 });
 
 /** A scratch folder takes twice a database's size, so that there is one at a time. */
-async function inScratch<T>(use: (folder: string) => Promise<T>): Promise<T> {
-  const scratch = await mkdtemp(join(tmpdir(), "radhical-build-"));
+async function inScratch<T>({ scratch: root }: BuildWorkerContext, use: (folder: string) => Promise<T>): Promise<T> {
+  const where = `build databases in the folder for temporary files, "${root}"`;
+  const scratch = await mkdtemp(join(root, "radhical-build-")).catch((error: unknown) => {
+    if (isDiskFull(error) || !(error instanceof Error)) throw error;
+    const message = `Cannot ${where} (${error.message}): see that it is there and may be written to (TMPDIR)`;
+    throw new DomainError("failedPrecondition", "SCRATCH_UNUSABLE", message, { cause: error });
+  });
   try {
     return await use(scratch);
   } catch (error) {
-    throw isDiskFull(error) ? diskFull("build databases in the folder for temporary files (TMPDIR)", error) : error;
+    throw isDiskFull(error) ? diskFull(where, error) : error;
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }

@@ -57,6 +57,11 @@ function checkMeaning({ annotation, maskKind, mpp }: Cohort): void {
 function checkPatients(cohort: Cohort): void {
   const patientOf = new Map<string, number>();
   for (const { imageId, patient } of cohort.members) {
+    if (patient < 0)
+      throw invalid(
+        "PATIENT_INVALID",
+        `Cannot create a cohort with patient ${patient} (image "${imageId}"): count from 0`,
+      );
     const other = patientOf.get(imageId);
     if (other !== undefined) {
       const where = other === patient ? `twice under patient ${patient}` : `under patients ${other} and ${patient}`;

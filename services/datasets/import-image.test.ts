@@ -137,7 +137,9 @@ test("a cohort is checked member by member, and its order is no matter", async (
     [[{ ...first, maskId: small }], {}, "SIZE_MISMATCH"],
     [[{ ...first, maskId: b }], {}, "IMAGE_NOT_FOUND"],
     [[{ ...first, imageId: "../../etc" }], {}, "IMAGE_NOT_FOUND"],
+    [[{ ...first, patient: -1 }], {}, "PATIENT_INVALID"],
     [[first], { mpp: Number.NaN }, "MPP_INVALID"],
+    [[first], { mpp: 101 }, "MPP_INVALID"],
     [[first], { maskKind: MaskKind.MASK_KIND_UNSPECIFIED }, "MASK_KIND_MISSING"],
     [[first], { annotation: Annotation.ANNOTATION_UNSPECIFIED }, "ANNOTATION_MISSING"],
   ];

@@ -1,4 +1,6 @@
 /** @file The datasets service. */
+import { tmpdir } from "node:os";
+import { temporaryFolder } from "../lib/objects/folder-store.ts";
 import { DatasetsServiceDefinition, type DatasetsServiceImplementation } from "../lib/proto/radhical/v1/datasets.ts";
 import { callerOf } from "../lib/service/caller.ts";
 import { DATABASE_SET, SPLIT } from "../lib/service/document-kinds.ts";
@@ -19,7 +21,7 @@ import { listWorker, splitJobs } from "./split.ts";
 export const datasets: ServiceDefinition = {
   name: "datasets",
   start: async (platform) => {
-    const { objects } = platform;
+    const { objects, config } = platform;
     const splits = splitJobs(platform);
     const builds = buildJobs(platform);
     const coordinator = await startCoordinator(platform, {
@@ -29,7 +31,9 @@ export const datasets: ServiceDefinition = {
     });
     // A group per kind of work: on Kafka, members of a group that subscribe differently get partitions that they do not read.
     const lister = await startWorker(platform, "datasets-list", listWorker(platform));
-    const builder = await startWorker(platform, "datasets-database", buildWorker(platform));
+    // Beside objects in a folder, where what a killed process left is removed.
+    const scratch = config.objects.kind === "folder" ? temporaryFolder(config.objects.folder) : tmpdir();
+    const builder = await startWorker(platform, "datasets-database", buildWorker({ objects, scratch }));
     const rpcs: DatasetsServiceImplementation = {
       importImage: importImage(platform),
       createCohort: createCohort(platform),

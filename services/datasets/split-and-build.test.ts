@@ -1,6 +1,7 @@
 /** @file Lists and databases from a patch set in the store: what is listed is what the trainer and Caffe read, in which order. */
 import assert from "node:assert/strict";
 import { mkdir, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { ClassicLevel } from "classic-level";
@@ -125,7 +126,13 @@ test("patients whose images have no nucleus that is graded never validate, and a
 test("records are in list order; the train database is shuffled, the test database is not; both hold all", async (t) => {
   const { objects, splitId, listOf } = await startSplit(t);
   const request = BuildRequest.fromPartial({ requestId: "build", splitId, folds: [2, 2] });
-  const { id, units } = await runInline(objects, buildJobs({ objects }), buildWorker({ objects }), request);
+  const nowhere = { objects, scratch: join(tmpdir(), "radhical-none", "below") };
+  await assert.rejects(runInline(objects, buildJobs(nowhere), buildWorker(nowhere), request), {
+    reason: "SCRATCH_UNUSABLE",
+    message: /radhical-none.*\(TMPDIR\)/,
+  });
+  const ctx = { objects, scratch: tmpdir() };
+  const { id, units } = await runInline(objects, buildJobs(ctx), buildWorker(ctx), request);
   assert.equal(units.length, 2, "a fold that is named twice is built once");
   const { records, reductions, mpp } = await readDocument(objects, DATABASE_SET, id);
   assert.deepEqual([reductions, mpp, records.length], [[1, 2], 0.25, 2]);

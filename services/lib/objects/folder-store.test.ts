@@ -109,6 +109,7 @@ test("a path that is no folder is refused with what to check", async (t) => {
   const file = join(folder, "file");
   await writeFile(file, "");
   await assert.rejects(openFolderStore(join(file, "below")), isFailure("OBJECT_STORE_DENIED"));
+  await assert.rejects(openFolderStore(file), isFailure("OBJECT_STORE_DENIED"));
 });
 
 test("system errors become failures with a cure, others stay what they are", () => {

@@ -2,6 +2,7 @@
 import { link, mkdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
+import { DomainError } from "../errors.ts";
 import { checkedStream } from "./checked-body.ts";
 import { folderFailure, isSystemError } from "./folder-failure.ts";
 import { type ObjectFile, openObjectFile, readContent, writeObjectFile } from "./folder-file.ts";
@@ -112,14 +113,26 @@ const folderAdapter = (places: Places, close: () => Promise<void>): ObjectAdapte
   };
 };
 
+/** Where in an object folder files lie that nobody needs when its process has ended: emptied when the folder is opened. */
+export const temporaryFolder = (folder: string): string => join(folder, ".tmp");
+
+/** A file in the way, a mount that only reads: each operating system has a code of its own for it. */
+const unmakeable = (folder: string, thrown: unknown): unknown => {
+  if (isSystemError(thrown, "ENOSPC") || isSystemError(thrown, "EDQUOT") || !(thrown instanceof Error)) return thrown;
+  const message = `Cannot make object folder "${folder}" (${thrown.message}); check its path, owner, permissions and mount`;
+  return new DomainError("failedPrecondition", "OBJECT_STORE_DENIED", message, { cause: thrown });
+};
+
 /**
  * Returns the objects in `folder`, which is made if need be and belongs to this process until `close`. Throws
  * failedPrecondition FOLDER_IN_USE if another process has it, OBJECT_STORE_DENIED if the file system refuses it.
  */
 export const openFolderStore = (folder: string): Promise<ObjectStore> =>
   attempt(`open object folder "${folder}"`, async () => {
-    const places = { objects: join(folder, "objects"), temporary: join(folder, ".tmp") };
-    await mkdir(folder, { recursive: true });
+    const places = { objects: join(folder, "objects"), temporary: temporaryFolder(folder) };
+    await mkdir(folder, { recursive: true }).catch((thrown: unknown) => {
+      throw unmakeable(folder, thrown);
+    });
     const lock = await lockFolder(folder, join(folder, ".lock"));
     try {
       // What a killed process left unfinished.

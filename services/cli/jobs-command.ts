@@ -2,16 +2,15 @@
 import type { Command } from "commander";
 import { cancelJob, followJob, listDeadLetters, listJobs, replayJob, withJobs } from "./jobs.ts";
 import { JobsListOptions, JobsOptions, parseOptions } from "./options.ts";
-import type { Output } from "./output.ts";
+import { JSON_HELP, type Output } from "./output.ts";
 
 /** Runs work with the output that was asked for, and reports how it failed. */
 export type Report = (json: unknown, work: (output: Output) => Promise<void>) => Promise<void>;
 
-const ADDRESS_HELP = "any service of the deployment (default: a RADHICAL_<SERVICE>_ADDRESS, else 127.0.0.1:50051)";
-const JSON_HELP = "one JSON object per line on standard output";
+const ANY_SERVICE_HELP = "any service of the deployment (default: a RADHICAL_<SERVICE>_ADDRESS, else 127.0.0.1:50051)";
 
 /** Adds `radhical jobs` to the program. */
-export function addJobsCommand(program: Command, report: Report): void {
+export function addJobsCommand(program: Command, report: Report, env: NodeJS.ProcessEnv): void {
   const jobs = program
     .command("jobs")
     .summary("list, watch, cancel and replay the jobs of running services")
@@ -25,13 +24,13 @@ export function addJobsCommand(program: Command, report: Report): void {
       .command(usage)
       .summary(summary)
       .description(`${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`)
-      .option("--address <host:port>", ADDRESS_HELP)
+      .option("--address <host:port>", ANY_SERVICE_HELP)
       .option("--json", JSON_HELP)
       .helpOption("-h, --help", "show this");
 
   type Use = Parameters<typeof withJobs>[2];
   const run = (given: { readonly json?: unknown }, use: (output: Output) => Use): Promise<void> =>
-    report(given.json, (output) => withJobs(parseOptions(JobsOptions, given).address, process.env, use(output)));
+    report(given.json, (output) => withJobs(parseOptions(JobsOptions, given).address, env, use(output)));
 
   add("list", "list jobs, newest first")
     .option("--service <name>", "of this service only")

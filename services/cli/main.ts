@@ -4,9 +4,9 @@ import { Command, CommanderError } from "commander";
 import { DomainError } from "../lib/errors.ts";
 import { SOFTWARE_VERSION } from "../lib/service/version.ts";
 import { doctor } from "./doctor.ts";
-import { addJobsCommand } from "./jobs-command.ts";
+import { addJobsCommand, type Report } from "./jobs-command.ts";
 import { checkNoArguments, DoctorOptions, parseOptions, RunOptions, SegmentOptions } from "./options.ts";
-import { humanOutput, jsonOutput, type Output } from "./output.ts";
+import { humanOutput, JSON_HELP, jsonOutput, type Output } from "./output.ts";
 import { provision } from "./provision.ts";
 import { run } from "./run.ts";
 import { segment } from "./segment.ts";
@@ -29,7 +29,6 @@ async function reporting(output: Output, work: () => Promise<void>): Promise<voi
 }
 
 const WHERE = "Where it runs:";
-const JSON_HELP = "one JSON object per line on standard output";
 const DEVICE_HELP = "cpu, cuda, webgpu, or auto: CUDA where it works, else the CPU (default auto)";
 const ADDRESS_HELP = "use these services (radhical serve) instead of this process";
 
@@ -190,10 +189,11 @@ and those of TLS and logins: KAFKA_TLS, KAFKA_CA_FILE, KAFKA_SASL_MECHANISM, KAF
     return reporting(output, () => provision(output, process.env));
   });
 
-addJobsCommand(program, (json, work) => {
+const report: Report = (json, work) => {
   const output = outputFor(json === true);
   return reporting(output, () => work(output));
-});
+};
+addJobsCommand(program, report, process.env);
 
 program
   .command("doctor")

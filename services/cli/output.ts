@@ -5,6 +5,9 @@ import { formatDuration } from "../lib/service/duration.ts";
 export const STEPS = ["patches", "lists", "databases", "training", "maps", "thresholds", "test"] as const;
 export type Step = (typeof STEPS)[number];
 
+/** What `--json` does, for whoever asks for help. */
+export const JSON_HELP = "one JSON object per line on standard output";
+
 export interface Progress {
   readonly done: number;
   readonly total: number;

@@ -34,14 +34,13 @@ export const importImage =
     });
     const imageId = shortId(header.sha256);
     const alreadyPresent = known !== undefined;
-    const description = known ?? (await store(ctx, imageId, header.sha256, header.purpose, bytes ?? new Uint8Array()));
+    const description = known ?? (await store(ctx, imageId, header.purpose, bytes ?? new Uint8Array()));
     return { imageId, width: description.width, height: description.height, alreadyPresent };
   };
 
 async function store(
   ctx: ImportContext,
   imageId: string,
-  sha256: string,
   purpose: ImportPurpose,
   bytes: Uint8Array,
 ): Promise<ImageDescription> {
@@ -58,7 +57,7 @@ async function store(
   // A description of another normalisation is gone from view, the tiles of the same bytes are not.
   if (wantsTiles && !(await ctx.objects.head(pixelsKey)))
     await ctx.objects.put(pixelsKey, await toTiledTiff(bytes), { ifAbsent: true });
-  const description = { width, height, purpose, sha256, pixelsKey, stainDensity };
+  const description = { width, height, pixelsKey, stainDensity };
   // Last, so that whoever finds a description finds the pixels too.
   await ctx.objects.put(descriptionKey(imageId, purpose), encode(ImageDescription, description), { ifAbsent: true });
   return description;

@@ -28,7 +28,7 @@ test("how long a process may take to stop, and work to say nothing, are settings
 });
 
 test("a token that no header can carry is refused, and so is a number that is none or that no timer can wait", () => {
-  for (const token of ["0123456789abcdef\n", "0123456789 abcdef", "0123456789abcdef\u00fc"])
+  for (const token of ["0123456789abcdef\n", " 0123456789abcdef", "0123456789\u00fcabcdef", "0123456789abcdef\u00fc"])
     assert.match(refusal({ RADHICAL_TOKEN: token }), /RADHICAL_TOKEN: must be of printable ASCII characters/);
   for (const [name, value, range] of [
     ["RADHICAL_GRACE_MS", "99999999999", "from 1 to 2147483647"],

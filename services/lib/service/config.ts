@@ -28,7 +28,10 @@ const MAX_MS = 2 ** 31 - 1;
 export const Token = z
   .string()
   .min(16, "must have at least 16 characters")
-  .regex(/^[\x21-\x7e]*$/, "must be of printable ASCII characters, without blanks or newlines");
+  .regex(
+    /^[\x21-\x7e][\x20-\x7e]*[\x21-\x7e]$/,
+    "must be of printable ASCII characters, with no blank or newline at its ends",
+  );
 
 /** What every process reads. An empty variable counts as unset. */
 export const ServiceConfig = z

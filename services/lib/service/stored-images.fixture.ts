@@ -19,7 +19,7 @@ async function store(
   const id = shortId(sha256(file));
   const pixelsKey = objectKey("images", id, "source");
   await objects.put(pixelsKey, file);
-  const description = { width, height, purpose, sha256: sha256(file), pixelsKey };
+  const description = { width, height, pixelsKey };
   await objects.put(descriptionKey(id, purpose), encode(ImageDescription, description));
   return id;
 }

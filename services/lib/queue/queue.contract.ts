@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { DomainError } from "../errors.ts";
+import { createRandom } from "../method/random.ts";
 import { aborted, message, openWithTopic, type QueueHarness, textOf, unique, until, watch } from "./harness.fixture.ts";
 import { MAX_VALUE_BYTES, type Message } from "./queue.ts";
 import { deathContract } from "./queue-deaths.contract.ts";
@@ -112,6 +113,7 @@ function orderContract(harness: QueueHarness): void {
   test("keeps the order of each key while keys are handled side by side", async (t) => {
     const { queue, topic } = await openWithTopic(harness, t);
     await queue.publish(topic, numbered(200, 10));
+    const random = createRandom("how long messages take");
     const busy = new Set<string>();
     const twice: string[] = [];
     let most = 0;
@@ -121,7 +123,7 @@ function orderContract(harness: QueueHarness): void {
         if (busy.has(key)) twice.push(key);
         busy.add(key);
         most = Math.max(most, busy.size);
-        await sleep(Math.random() * 4);
+        await sleep(4 * random.next());
         busy.delete(key);
       },
     });

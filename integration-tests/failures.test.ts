@@ -5,6 +5,7 @@ import { type TestContext, test } from "node:test";
 import sharp from "sharp";
 import { encodePng } from "../services/lib/images/encode-png.ts";
 import { encodeLabelPng } from "../services/lib/images/label-png.fixture.ts";
+import { encodeResultPng } from "../services/lib/images/result-png.ts";
 import { COMMAND, type Ending, radhical, runArguments, start, temporaryFolder } from "./radhical-command.fixture.ts";
 import { filesBelow } from "./result-files.fixture.ts";
 import { makeTissue, writeTissueCohort } from "./synthetic-tissue.ts";
@@ -281,5 +282,15 @@ test("segment refuses folders without models, without thresholds and images that
     name: "",
     reason: "FILES_NOT_FOUND",
     says: [/none\/\*\.tif"/],
+  });
+  const results = join(folder, "results");
+  await mkdir(results);
+  const data = new Uint8Array(SIZE * SIZE);
+  const result = await encodeResultPng({ width: SIZE, height: SIZE, channels: 1, data });
+  for (const kind of ["prob", "mask", "level"]) await writeFile(join(results, `p01_1_${kind}.png`), result);
+  checkFailure(await segment(join(folder, "models"), results), {
+    name: "",
+    reason: "FILES_NOT_FOUND",
+    says: [/results": it stands for nothing but results of earlier segmentations/],
   });
 });

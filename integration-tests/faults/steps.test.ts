@@ -25,7 +25,8 @@ const SEED = process.env.FAULTS_SEED ?? "1";
 const SETTINGS = { KAFKA_SESSION_TIMEOUT_MS: "6000" };
 const run = promisify(execFile);
 
-const NO_SPACE = /2 of 2 databases failed: .*\(TMPDIR\): no space is left; free some and try again$/;
+const NO_SPACE =
+  /2 of 2 databases failed: .*folder for temporary files, "[^"]+": no space is left; free some and try again$/;
 
 const servers = serversFromEnvironment();
 

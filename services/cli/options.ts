@@ -164,7 +164,7 @@ export function checkRunOptions(options: RunOptions): void {
     const message = `--max-compute ${maxCompute} is no more than the ${least} that the coarsest level, which computes every pixel, takes by itself`;
     throw invalid("OPTIONS_INVALID", `Cannot start: ${message}`);
   }
-  checkCounts(countsOf(options));
+  checkCounts(countsOf(options), reductions.length);
   if (reductions.length > MAX_LEVELS) {
     throw invalid(
       "OPTIONS_INVALID",

@@ -30,7 +30,7 @@ function checkSampling(sampling: Sampling | undefined): Sampling {
     const message = `Cannot cut patches at ${sampling.reductions.length} levels: at most ${MAX_LEVELS} are possible`;
     throw invalid("SAMPLING_INVALID", message);
   }
-  checkCounts(sampling);
+  checkCounts(sampling, sampling.reductions.length);
   return sampling;
 }
 

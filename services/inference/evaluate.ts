@@ -14,7 +14,7 @@ import type { ImageStore } from "../lib/service/image-store.ts";
 import type { JobDefinition } from "../lib/service/jobs/job-definition.ts";
 import { planUnit } from "../lib/service/jobs/units.ts";
 import { type MapIdentity, mapKey } from "../lib/service/map-keys.ts";
-import { readLevelModel } from "../lib/service/stored-models.ts";
+import { readUsableModel } from "../lib/service/stored-models.ts";
 import { levelTopic } from "../lib/service/topics.ts";
 
 export interface EvaluateContext {
@@ -36,7 +36,8 @@ export const evaluateJobs = (ctx: EvaluateContext): JobDefinition<EvaluateReques
     const levels = checkLevels(given);
     const reductions = levels.map(({ reduction }) => reduction);
     const tile = tileSide(wanted, reductions);
-    for (const level of levels) await readLevelModel(ctx.objects, level);
+    // Not as the level it was trained for: on images that are a level's own pixels its model is level 1 (verify does so).
+    for (const { modelId } of levels) await readUsableModel(ctx.objects, modelId);
     const images: { readonly imageId: string; readonly width: number; readonly height: number }[] = [];
     for (const imageId of imageIds) {
       const { width, height } = await ctx.images.describe(imageId, ImportPurpose.IMPORT_PURPOSE_IMAGE);

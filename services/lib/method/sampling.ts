@@ -35,12 +35,12 @@ export const COUNTED_KINDS = [...FINEST_KINDS, ...COARSER_KINDS] as const;
 const MAX_CENTRES = 400_000;
 
 /** Throws invalidArgument SAMPLING_INVALID where a count is negative or a level's are none or too many. */
-export function checkCounts(counts: SampleCounts): void {
+export function checkCounts(counts: SampleCounts, levels: number): void {
   for (const kind of COUNTED_KINDS) {
     if (counts[kind] < 0)
       throw invalid("SAMPLING_INVALID", `Cannot draw ${counts[kind]} ${kind} centres: give 0 or more`);
   }
-  for (const kinds of [FINEST_KINDS, COARSER_KINDS]) {
+  for (const kinds of levels > 1 ? [FINEST_KINDS, COARSER_KINDS] : [FINEST_KINDS]) {
     const centres = kinds.reduce((sum, kind) => sum + counts[kind], 0);
     if (centres > 0 && centres <= MAX_CENTRES) continue;
     if (centres === 0) {

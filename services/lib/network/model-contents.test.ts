@@ -14,8 +14,9 @@ const unreadable = (message: RegExp) => ({
 
 testBothNetworks("reads back all that went into a model", async (_t, network) => {
   const parameters = testParameters(network);
-  const contents = readModel(patchGraph(network, parameters, CHANNEL_MEANS));
+  const { properties, ...contents } = readModel(patchGraph(network, parameters, CHANNEL_MEANS, { "a.key": "said" }));
   assert.deepEqual(contents, { network, parameters, channelMeans: CHANNEL_MEANS });
+  assert.equal(properties["a.key"], "said");
 });
 
 testBothNetworks("writes the same bytes for the same contents", async (_t, network) => {

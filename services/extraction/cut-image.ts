@@ -1,7 +1,7 @@
 /** @file Cuts the patches of one decoded image, level by level, each into its shard. */
 import type { MaskKind } from "../lib/method/image.ts";
 import { reduceImages } from "../lib/method/levels.ts";
-import { findNuclei } from "../lib/method/nuclei.ts";
+import { countNuclei } from "../lib/method/nuclei.ts";
 import type { RowCopier } from "../lib/method/row-copier.ts";
 import { type KindCentres, type SamplingRequest, type Shortfall, sampleCentres } from "../lib/method/sampling.ts";
 import { cutShard, type LabelledCentres, type ShardPlace } from "../lib/patches/cut-shard.ts";
@@ -41,7 +41,7 @@ export function* cutImage(copier: RowCopier, request: CutRequest): Generator<Cut
     const place = cutShard(copier, copier.start, imageId, levelImages[i]!, centres);
     yield { level, labels: centres.labels, place };
   }
-  return { shortfalls, nuclei: findNuclei(labels, image.width, image.height, maskKind).count };
+  return { shortfalls, nuclei: countNuclei(labels, image.width, image.height, maskKind) };
 }
 
 /** Kind after kind. */

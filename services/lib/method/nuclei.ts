@@ -37,5 +37,21 @@ export const findNuclei = (labels: LabelPlane, width: number, height: number, ki
   return { width, height, numbers, count: areas.length, areas: Uint32Array.from(areas), annotatedPx };
 };
 
+/** Returns `findNuclei`'s count without its plane, which takes a third as long as decoding the image. */
+export const countNuclei = (labels: LabelPlane, width: number, height: number, kind: MaskKind): number => {
+  const areas =
+    kind === "labels" ? areasOfLabels(labels) : findComponents(annotatedPixels(labels), width, height, 8).areas;
+  return areas.reduce((count, area) => count + (area < MIN_NUCLEUS_PX ? 0 : 1), 0);
+};
+
+const areasOfLabels = (labels: LabelPlane): Uint32Array => {
+  let largest = 0;
+  for (let i = 0; i < labels.length; i++) largest = Math.max(largest, labels[i]!);
+  const areas = new Uint32Array(largest + 1);
+  for (let i = 0; i < labels.length; i++) areas[labels[i]!]!++;
+  areas[0] = 0; // not annotated
+  return areas;
+};
+
 const componentsOf = (labels: LabelPlane, width: number, height: number): Int32Array =>
   labelComponents(findComponents(annotatedPixels(labels), width, height, 8), width, height);

@@ -4,7 +4,7 @@ import { invalid } from "../lib/errors.ts";
 import { checkReductions } from "../lib/method/blocks.ts";
 import { leastCompute, mostCompute } from "../lib/method/cascade.ts";
 import { DEFAULT_CLEANING, MAX_REACH_PX } from "../lib/method/cleaning.ts";
-import { MAX_MPP, MIN_MPP } from "../lib/method/resolution.ts";
+import { isPossibleMpp, MPP_RANGE } from "../lib/method/resolution.ts";
 import { COUNTED_KINDS, checkCounts, DEFAULT_COUNTS, type SampleCounts } from "../lib/method/sampling.ts";
 import { DEVICES } from "../lib/runtime/provider.ts";
 import { SERVICE_NAMES } from "../lib/service/service-names.ts";
@@ -32,10 +32,8 @@ function oneOf<const Words extends readonly string[]>(words: Words): z.ZodEnum<{
 const required = z.string({ error: "is required" }).min(1, { error: "is required" });
 const fromNoneToOne = "must be a number from 0 to 1";
 const aboveNone = numberOf("must be a number").pipe(z.number().positive({ error: "must be more than 0" }));
-const possibleMpp = `must be a number from ${MIN_MPP} to ${MAX_MPP}, um/px`;
-const resolution = numberOf(possibleMpp).pipe(
-  z.number().min(MIN_MPP, { error: possibleMpp }).max(MAX_MPP, { error: possibleMpp }),
-);
+const possibleMpp = `must be ${MPP_RANGE}, um/px`;
+const resolution = numberOf(possibleMpp).refine(isPossibleMpp, { error: possibleMpp });
 
 const device = oneOf(DEVICES);
 const address = z.string().min(1, { error: "must be host:port" });

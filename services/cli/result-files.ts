@@ -8,6 +8,15 @@ import { entriesOf, inside, receiveFiles } from "./transfer.ts";
 
 const RESULT = /^(.*)_(prob|mask|level)\.png$/s;
 
+/** Returns what lies in a folder under a result's name, with its image's stem; nothing where there is no such folder. */
+async function namedAsResults(folder: string): Promise<{ readonly name: string; readonly stem: string }[]> {
+  const entries = await entriesOf(folder);
+  return entries.flatMap(({ name }) => {
+    const stem = RESULT.exec(name)?.[1];
+    return stem === undefined ? [] : [{ name, stem }];
+  });
+}
+
 /** Returns whether a file is a result that we wrote: of a user's own there may be one with such a name, an annotation for instance. */
 export async function isResult(path: string): Promise<boolean> {
   const file = await open(path).catch(() => undefined);
@@ -20,9 +29,8 @@ export async function isResult(path: string): Promise<boolean> {
 
 /** Checks that results of images with these stems would replace nothing but results. Throws RESULT_TAKEN. */
 export async function checkResultsFit(folder: string, stems: ReadonlySet<string>): Promise<void> {
-  for (const { name } of await entriesOf(folder)) {
-    const [, stem] = RESULT.exec(name) ?? [];
-    if (stem === undefined || !stems.has(stem) || (await isResult(join(folder, name)))) continue;
+  for (const { name, stem } of await namedAsResults(folder)) {
+    if (!stems.has(stem) || (await isResult(join(folder, name)))) continue;
     throw invalid(
       "RESULT_TAKEN",
       `Cannot write results to "${folder}": "${name}" lies there, was not written by radhical, and would be replaced; give another --out`,
@@ -45,10 +53,8 @@ export async function receiveResults(
 
 /** Removes results of images that are not among those with these stems: an earlier run with other options left them. */
 export async function removeOtherResults(folder: string, stems: ReadonlySet<string>): Promise<void> {
-  for (const { name } of await entriesOf(folder)) {
-    const [, stem] = RESULT.exec(name) ?? [];
-    if (stem === undefined || stems.has(stem)) continue;
+  for (const { name, stem } of await namedAsResults(folder)) {
     const path = join(folder, name);
-    if (await isResult(path)) await rm(path, { force: true });
+    if (!stems.has(stem) && (await isResult(path))) await rm(path, { force: true });
   }
 }

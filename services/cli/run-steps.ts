@@ -5,14 +5,7 @@ import pLimit from "p-limit";
 import { invalid } from "../lib/errors.ts";
 import type { Cleaning } from "../lib/method/cleaning.ts";
 import { halved, type NetworkDescription } from "../lib/network/network-description.ts";
-import {
-  Annotation,
-  BuildRequest,
-  type Fold,
-  ImportPurpose,
-  MaskKind,
-  SplitRequest,
-} from "../lib/proto/radhical/v1/datasets.ts";
+import { Annotation, BuildRequest, type Fold, ImportPurpose, SplitRequest } from "../lib/proto/radhical/v1/datasets.ts";
 import { ExtractRequest, type GetStatisticsResponse } from "../lib/proto/radhical/v1/extraction.ts";
 import { EvaluateRequest, type LevelModel } from "../lib/proto/radhical/v1/inference.ts";
 import {
@@ -23,6 +16,7 @@ import {
   TrainRequest,
 } from "../lib/proto/radhical/v1/training.ts";
 import { type GetTuningResponse, TuneRequest } from "../lib/proto/radhical/v1/tuning.ts";
+import { MASK_KINDS } from "../lib/service/method-words.ts";
 import { type CohortNames, type ImportedImage, namesCsv } from "./cohort-names.ts";
 import { runJob } from "./follow-job.ts";
 import { saveModels } from "./model-folder.ts";
@@ -34,11 +28,6 @@ import { importFile, inside, receiveFiles, receiveFolders, removeOthers, writeWh
 
 const UPLOADS_AT_A_TIME = 4;
 const ANNOTATIONS = { sparse: Annotation.ANNOTATION_SPARSE, complete: Annotation.ANNOTATION_COMPLETE } as const;
-const MASK_KINDS = {
-  auto: MaskKind.MASK_KIND_AUTO,
-  binary: MaskKind.MASK_KIND_BINARY,
-  labels: MaskKind.MASK_KIND_LABELS,
-} as const;
 
 export interface StepContext {
   readonly services: Services;

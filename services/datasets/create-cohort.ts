@@ -1,6 +1,6 @@
 /** @file CreateCohort: which image goes with which mask and patient. */
 import { invalid } from "../lib/errors.ts";
-import { MAX_MPP, MIN_MPP } from "../lib/method/resolution.ts";
+import { isPossibleMpp, MPP_RANGE } from "../lib/method/resolution.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
 import {
   Cohort,
@@ -46,11 +46,8 @@ function checkMeaning({ annotation, maskKind, mpp }: Cohort): void {
   annotationWord(annotation);
   if (maskKind === MaskKind.MASK_KIND_UNSPECIFIED)
     throw invalid("MASK_KIND_MISSING", "Cannot create a cohort that does not say how its masks are read");
-  if (!(mpp >= MIN_MPP && mpp <= MAX_MPP))
-    throw invalid(
-      "MPP_INVALID",
-      `Cannot create a cohort of ${mpp} micrometres per pixel: give a number from ${MIN_MPP} to ${MAX_MPP}`,
-    );
+  if (!isPossibleMpp(mpp))
+    throw invalid("MPP_INVALID", `Cannot create a cohort of ${mpp} micrometres per pixel: give ${MPP_RANGE}`);
 }
 
 /** The same bytes under two patients would put an image on both sides of a split. */

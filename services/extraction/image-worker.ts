@@ -4,14 +4,13 @@ import { NORMALISATION } from "../lib/method/normalisation.ts";
 import type { SampleCounts, Shortfall } from "../lib/method/sampling.ts";
 import { objectKey } from "../lib/objects/object-key.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
-import { MaskKind } from "../lib/proto/radhical/v1/datasets.ts";
 import type { Sampling } from "../lib/proto/radhical/v1/extraction.ts";
 import { ExtractRecord, type ExtractRecord_LevelPatches, ExtractTask } from "../lib/proto/radhical/v1/work.ts";
 import { contentId } from "../lib/service/content-id.ts";
 import { encode } from "../lib/service/documents.ts";
 import type { ImageStore } from "../lib/service/image-store.ts";
 import type { UnitHandler } from "../lib/service/jobs/worker.ts";
-import { annotationWord } from "../lib/service/method-words.ts";
+import { annotationWord, MASK_KINDS } from "../lib/service/method-words.ts";
 import { IMAGE_TOPIC } from "../lib/service/topics.ts";
 import type { Cutters } from "./cutters.ts";
 
@@ -64,13 +63,11 @@ export const imageWorker = (ctx: ImageWorkerContext): UnitHandler<ExtractTask> =
     return encode(ExtractRecord, {
       levels,
       shortfalls: shortfalls.map((entry) => toProto(imageId, entry)),
-      maskKind: MASK_KIND[readAs],
+      maskKind: MASK_KINDS[readAs],
       nuclei: BigInt(nuclei),
     });
   },
 });
-
-const MASK_KIND = { binary: MaskKind.MASK_KIND_BINARY, labels: MaskKind.MASK_KIND_LABELS } as const;
 
 const countsOf = (sampling: Sampling | undefined): SampleCounts =>
   sampling ?? { positive: 0, edge: 0, background: 0, nucleus: 0, mixed: 0, none: 0 };

@@ -41,7 +41,8 @@ export const trainWorker = (ctx: TrainWorkerContext): UnitHandler<TrainTask> => 
     const runtime = await ctx.runtime();
     const network = networkOf(settings);
     const channelMeans = Float32Array.from(data.channelMeans);
-    const modelOf = (weights: Float32Array): Uint8Array => patchGraph(network, weights, channelMeans, identityOf(task));
+    const modelOf = (weights: Float32Array): Uint8Array =>
+      patchGraph(network, weights, channelMeans, identityOf(task, settings));
     const confusionOf = async (model: Uint8Array, { bytes, classOfLabel }: Records): Promise<number[]> => {
       const session = await runtime.session(model);
       return confusionMatrix(session, bytes, classOfLabel, unit).finally(() => session.release());
@@ -81,9 +82,9 @@ export const trainWorker = (ctx: TrainWorkerContext): UnitHandler<TrainTask> => 
 });
 
 /** What a model is for and of is in its file, so that its id, a hash of the file, tells models of the same weights apart: each has its own manifest. */
-const identityOf = (task: TrainTask): Record<string, string> => ({
+const identityOf = (task: TrainTask, settings: TrainingSettings): Record<string, string> => ({
   ...purposeOf(task),
-  "radhical.settings": contentId(encode(TrainingSettings, TrainingSettings.fromPartial(task.settings ?? {}))),
+  "radhical.settings": contentId(encode(TrainingSettings, settings)),
 });
 
 interface Records {

@@ -9,7 +9,10 @@ import { type LevelRegion, levelSpan, reflections } from "./mirror.ts";
 import { parentTable } from "./parents.ts";
 
 /** Micrometres per pixel of images: beyond light's resolution, or where no nucleus is seen, the number is of another unit. */
-export const [MIN_MPP, MAX_MPP] = [0.01, 100] as const;
+const [MIN_MPP, MAX_MPP] = [0.01, 100] as const;
+/** Which they are, for messages. */
+export const MPP_RANGE = `a number from ${MIN_MPP} to ${MAX_MPP}`;
+export const isPossibleMpp = (mpp: number): boolean => mpp >= MIN_MPP && mpp <= MAX_MPP;
 /** An image within this much of a level's resolution is taken as that level. */
 const TOLERANCE = 0.15;
 

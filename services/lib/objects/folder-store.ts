@@ -118,7 +118,8 @@ export const temporaryFolder = (folder: string): string => join(folder, ".tmp");
 
 /** A file in the way, a mount that only reads: each operating system has a code of its own for it. */
 const unmakeable = (folder: string, thrown: unknown): unknown => {
-  if (isSystemError(thrown, "ENOSPC") || isSystemError(thrown, "EDQUOT") || !(thrown instanceof Error)) return thrown;
+  const known = folderFailure(`make object folder "${folder}"`, thrown);
+  if (known !== thrown || !(thrown instanceof Error)) return known;
   const message = `Cannot make object folder "${folder}" (${thrown.message}); check its path, owner, permissions and mount`;
   return new DomainError("failedPrecondition", "OBJECT_STORE_DENIED", message, { cause: thrown });
 };

@@ -2,7 +2,7 @@
 import { invalid } from "../errors.ts";
 import { blockSide, checkReductions, checkTile, defaultTile } from "../method/blocks.ts";
 import { type CascadeThresholds, checkThresholds, type LevelThresholds } from "../method/cascade.ts";
-import { MAX_MPP, MIN_MPP, resolutionOf } from "../method/resolution.ts";
+import { isPossibleMpp, MPP_RANGE, resolutionOf } from "../method/resolution.ts";
 import type { LevelModel } from "../proto/radhical/v1/inference.ts";
 import { type Cascade, SegmentationMode } from "../proto/radhical/v1/segmentation.ts";
 import type { LevelThresholds as LevelThresholdsMessage } from "../proto/radhical/v1/tuning.ts";
@@ -88,11 +88,8 @@ export function planCascade(cascade: Cascade): CascadePlan {
   const reductions = models.map(({ reduction }) => reduction);
   const thresholds = thresholdsOf(cascade.thresholds);
   if (!MODES.has(cascade.mode)) throw invalid("MODE_MISSING", "Cannot segment without a mode: cascade, dense or naive");
-  if (cascade.imageMpp !== 0 && !(cascade.imageMpp >= MIN_MPP && cascade.imageMpp <= MAX_MPP))
-    throw invalid(
-      "MPP_INVALID",
-      `Cannot use images of ${cascade.imageMpp} um/px: give a number from ${MIN_MPP} to ${MAX_MPP}`,
-    );
+  if (cascade.imageMpp !== 0 && !isPossibleMpp(cascade.imageMpp))
+    throw invalid("MPP_INVALID", `Cannot use images of ${cascade.imageMpp} um/px: give ${MPP_RANGE}`);
   const modelMpp = models[0]?.mpp ?? 0;
   const mpp = cascade.imageMpp === 0 ? modelMpp : cascade.imageMpp;
   const { scale, finest } = resolutionOf(mpp, modelMpp, reductions);

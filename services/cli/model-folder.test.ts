@@ -8,11 +8,11 @@ import { Model } from "../lib/proto/radhical/v1/training.ts";
 import type { LevelThresholds, TradeoffPoint } from "../lib/proto/radhical/v1/tuning.ts";
 import { sha256, shortId } from "../lib/service/content-id.ts";
 import {
+  levelThresholds,
   readModelFolder,
   saveThresholds,
   storedThresholds,
   type ThresholdsFile,
-  thresholdMessages,
 } from "./model-folder.ts";
 import { writeWhole } from "./transfer.ts";
 
@@ -58,7 +58,7 @@ async function modelsOf(t: TestContext, folds: readonly number[]): Promise<strin
 test("thresholds are lists by level, null where there is none, and come back the same", () => {
   const stored = storedThresholds(LEVELS, 3);
   assert.deepEqual(stored, { lower: [0.5, 0, null], upper: [null, 0.9, null], final: [0.5, 0.25, null] });
-  assert.deepEqual(thresholdMessages(stored).slice(0, 2), LEVELS);
+  assert.deepEqual(levelThresholds(stored).slice(0, 2), LEVELS);
 });
 
 test("what a run saved is read back, for every level that a cascade can end at", async (t) => {

@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { z } from "zod";
 import { invalid } from "../lib/errors.ts";
 import { type Cleaning, MAX_REACH_PX } from "../lib/method/cleaning.ts";
-import type { ImportModelRequest, Model } from "../lib/proto/radhical/v1/training.ts";
+import type { Model } from "../lib/proto/radhical/v1/training.ts";
 import type { GetTuningResponse, LevelThresholds, TradeoffPoint } from "../lib/proto/radhical/v1/tuning.ts";
 import { sha256, shortId } from "../lib/service/content-id.ts";
-import { pieces } from "../lib/service/files.ts";
+import { sendUpload } from "../lib/service/files.ts";
 import { readUserFile } from "./pair-images.ts";
 import type { Services } from "./services.ts";
 import { receiveFiles, removeOthers, writeWhole } from "./transfer.ts";
@@ -71,7 +71,7 @@ export function storedThresholds(levels: readonly LevelThresholds[], count: numb
 }
 
 /** Returns stored thresholds as messages carry them. */
-export const thresholdMessages = ({ lower, upper, final }: StoredThresholds): LevelThresholds[] =>
+export const levelThresholds = ({ lower, upper, final }: StoredThresholds): LevelThresholds[] =>
   lower.map((value, i) => ({
     level: i + 1,
     lower: value ?? undefined,
@@ -187,11 +187,7 @@ function parseJson(text: string, path: string): unknown {
 export async function importModels(services: Services, { levels }: Pick<ModelFolder, "levels">): Promise<Model[]> {
   const models: Model[] = [];
   for (const { onnx, manifest } of levels) {
-    const parts = async function* (): AsyncGenerator<ImportModelRequest> {
-      yield { part: { $case: "header", value: { sha256: sha256(onnx), size: BigInt(onnx.length), manifest } } };
-      for (const value of pieces(onnx)) yield { part: { $case: "data", value } };
-    };
-    const { model } = await services.training.importModel(parts());
+    const { model } = await services.training.importModel(sendUpload(onnx, { manifest }));
     if (model) models.push(model);
   }
   return models;

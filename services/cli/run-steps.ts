@@ -1,7 +1,6 @@
 /** @file The seven steps, each a job and what it leaves in the user's folder. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import pLimit from "p-limit";
 import { invalid } from "../lib/errors.ts";
 import type { Cleaning } from "../lib/method/cleaning.ts";
 import { halved, type NetworkDescription } from "../lib/network/network-description.ts";
@@ -24,9 +23,8 @@ import { countsOf, type RunOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import type { PairedImage } from "./pair-images.ts";
 import type { Services } from "./services.ts";
-import { importFile, inside, receiveFiles, receiveFolders, removeOthers, writeWhole } from "./transfer.ts";
+import { importEach, importFile, inside, receiveFiles, receiveFolders, removeOthers, writeWhole } from "./transfer.ts";
 
-const UPLOADS_AT_A_TIME = 4;
 const ANNOTATIONS = { sparse: Annotation.ANNOTATION_SPARSE, complete: Annotation.ANNOTATION_COMPLETE } as const;
 
 export interface StepContext {
@@ -42,27 +40,17 @@ export async function importImages(
   { services, output }: StepContext,
   pairs: readonly PairedImage[],
 ): Promise<ImportedImage[]> {
-  const limit = pLimit(UPLOADS_AT_A_TIME);
-  let done = 0;
-  const imported = await Promise.all(
-    pairs.map((pair) =>
-      limit(async () => {
-        const image = await importFile(services, pair.imagePath, ImportPurpose.IMPORT_PURPOSE_IMAGE);
-        const mask = await importFile(services, pair.maskPath, ImportPurpose.IMPORT_PURPOSE_MASK);
-        if (image.width !== mask.width || image.height !== mask.height) {
-          const sizes = `${image.width}x${image.height} and its mask "${pair.maskPath}" ${mask.width}x${mask.height}`;
-          throw invalid(
-            "SIZE_MISMATCH",
-            `Cannot use "${pair.imagePath}": it is ${sizes}; a mask has a value for every pixel`,
-          );
-        }
-        output.progress("import", { done: ++done, total: pairs.length, unit: "images", detail: "" });
-        return { ...pair, imageId: image.imageId, maskId: mask.imageId };
-      }),
-    ),
-  ).catch((error: unknown) => {
-    limit.clearQueue(); // one file that cannot be used is enough; the rest need not be read
-    throw error;
+  const imported = await importEach(output, pairs, async (pair) => {
+    const image = await importFile(services, pair.imagePath, ImportPurpose.IMPORT_PURPOSE_IMAGE);
+    const mask = await importFile(services, pair.maskPath, ImportPurpose.IMPORT_PURPOSE_MASK);
+    if (image.width !== mask.width || image.height !== mask.height) {
+      const sizes = `${image.width}x${image.height} and its mask "${pair.maskPath}" ${mask.width}x${mask.height}`;
+      throw invalid(
+        "SIZE_MISMATCH",
+        `Cannot use "${pair.imagePath}": it is ${sizes}; a mask has a value for every pixel`,
+      );
+    }
+    return { ...pair, imageId: image.imageId, maskId: mask.imageId };
   });
   const known = new Map<string, ImportedImage>();
   for (const image of imported) {

@@ -8,14 +8,14 @@ import type { Model } from "../lib/proto/radhical/v1/training.ts";
 import { planCascade } from "../lib/service/cascade-plan.ts";
 import { runJob } from "./follow-job.ts";
 import { untilInterrupted } from "./interrupt.ts";
-import { importModels, type ModelFolder, readModelFolder, thresholdMessages } from "./model-folder.ts";
+import { importModels, levelThresholds, type ModelFolder, readModelFolder } from "./model-folder.ts";
 import type { SegmentOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { findFiles, stemOf } from "./pair-images.ts";
 import { checkResultsFit, isResult, receiveResults } from "./result-files.ts";
 import { levelModels } from "./run-steps.ts";
 import { openServicesOf, type Services } from "./services.ts";
-import { importFile, openOut } from "./transfer.ts";
+import { importEach, importFile, openOut } from "./transfer.ts";
 
 const MODES = {
   cascade: SegmentationMode.SEGMENTATION_MODE_CASCADE,
@@ -88,8 +88,11 @@ async function segmentFiles(
   const cascade = planFor(options, models, folder);
   planCascade(cascade); // as the service will: what it refuses is known before images are sent
   const stems = new Map<string, string>();
-  for (const [stem, path] of paths) {
+  const imported = await importEach(output, [...paths], async ([stem, path]) => {
     const { imageId } = await importFile(services, path, ImportPurpose.IMPORT_PURPOSE_IMAGE);
+    return { stem, imageId };
+  });
+  for (const { stem, imageId } of imported) {
     const other = stems.get(imageId);
     if (other !== undefined)
       throw invalid(
@@ -151,7 +154,7 @@ export function planFor(
   }
   return {
     models: levelModels(models),
-    thresholds: thresholdMessages(chosen),
+    thresholds: levelThresholds(chosen),
     mode: MODES[mode],
     tile: tile ?? 0,
     ...pickCleaning(thresholds),

@@ -3,14 +3,17 @@ import { createHash } from "node:crypto";
 import type { Dirent } from "node:fs";
 import { mkdir, open, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join, relative, resolve, sep } from "node:path";
+import pLimit from "p-limit";
 import { DomainError, invalid } from "../lib/errors.ts";
 import { isSystemError } from "../lib/objects/folder-failure.ts";
-import type { ImportImageRequest, ImportImageResponse, ImportPurpose } from "../lib/proto/radhical/v1/datasets.ts";
+import type { ImportImageResponse, ImportPurpose } from "../lib/proto/radhical/v1/datasets.ts";
 import type { FileChunk } from "../lib/proto/radhical/v1/files.ts";
-import { sha256 } from "../lib/service/content-id.ts";
-import { pieces } from "../lib/service/files.ts";
+import { sendUpload } from "../lib/service/files.ts";
+import type { Output } from "./output.ts";
 import { aboutFile, readUserFile } from "./pair-images.ts";
 import type { Services } from "./services.ts";
+
+const UPLOADS_AT_A_TIME = 4;
 
 /** Imports a file of the user's. What the service says of it names the file. */
 export async function importFile(
@@ -19,15 +22,27 @@ export async function importFile(
   purpose: ImportPurpose,
 ): Promise<ImportImageResponse> {
   const bytes = await readUserFile(path);
-  const parts = function* (): Generator<ImportImageRequest> {
-    yield { part: { $case: "header", value: { sha256: sha256(bytes), size: BigInt(bytes.length), purpose } } };
-    for (const value of pieces(bytes)) yield { part: { $case: "data", value } };
-  };
-  const stream = async function* () {
-    yield* parts();
-  };
-  return services.datasets.importImage(stream()).catch((error: unknown) => {
+  return services.datasets.importImage(sendUpload(bytes, { purpose })).catch((error: unknown) => {
     throw aboutFile(path, error);
+  });
+}
+
+/** Imports many images, a few at a time; the first that cannot be used ends it. Returns what `importOne` does, in order. */
+export async function importEach<Item, Imported>(
+  output: Output,
+  items: readonly Item[],
+  importOne: (item: Item) => Promise<Imported>,
+): Promise<Imported[]> {
+  const limit = pLimit(UPLOADS_AT_A_TIME);
+  let done = 0;
+  const importCounted = async (item: Item): Promise<Imported> => {
+    const imported = await importOne(item);
+    output.progress("import", { done: ++done, total: items.length, unit: "images", detail: "" });
+    return imported;
+  };
+  return Promise.all(items.map((item) => limit(importCounted, item))).catch((error: unknown) => {
+    limit.clearQueue(); // one file that cannot be used is enough; the rest need not be read
+    throw error;
   });
 }
 

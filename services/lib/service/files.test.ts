@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { sha256 } from "./content-id.ts";
-import { pieces, receiveUpload, sendFiles, type UploadPart } from "./files.ts";
+import { pieces, receiveUpload, sendFiles, sendUpload, type UploadPart } from "./files.ts";
 import { temporaryStore } from "./jobs/jobs.fixture.ts";
 
 interface Header {
@@ -44,6 +44,18 @@ test("an upload in any pieces arrives whole", async () => {
     data(Buffer.alloc(0)),
   ]);
   assert.deepEqual(Buffer.from(bytes ?? []), BYTES);
+});
+
+test("what is sent as an upload is received with its fields, bytes of several pieces and none alike", async () => {
+  for (const sent of [Buffer.alloc(1_300_000, "tissue"), Buffer.alloc(0)]) {
+    const { header, bytes } = await receiveUpload(
+      sendUpload(sent, { manifest: "level 1" }),
+      2_000_000,
+      async () => false,
+    );
+    assert.deepEqual(header, { manifest: "level 1", sha256: sha256(sent), size: BigInt(sent.length) });
+    assert.ok(sent.equals(bytes ?? Buffer.from("nothing")));
+  }
 });
 
 test("an upload whose answer is known ends before its data", async () => {

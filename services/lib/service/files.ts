@@ -30,10 +30,19 @@ export async function* sendFiles(
   }
 }
 
+/** Yields the parts of an upload: the header, which is `fields` and the hash and size of `bytes`, then their pieces. */
+export async function* sendUpload<Fields extends object>(
+  bytes: Uint8Array,
+  fields: Fields,
+): AsyncGenerator<{ part: PartOf<"header", Fields & { sha256: string; size: bigint }> | PartOf<"data", Buffer> }> {
+  yield { part: { $case: "header", value: { ...fields, sha256: sha256(bytes), size: BigInt(bytes.length) } } };
+  for (const value of pieces(bytes)) yield { part: { $case: "data", value } };
+}
+
+type PartOf<Case, Value> = { readonly $case: Case; readonly value: Value };
+
 /** A part of an upload: the header once, then data. */
-export type UploadPart<Header> =
-  | { readonly $case: "header"; readonly value: Header }
-  | { readonly $case: "data"; readonly value: Uint8Array };
+export type UploadPart<Header> = PartOf<"header", Header> | PartOf<"data", Uint8Array>;
 
 /**
  * Returns the header and the bytes of an upload. `skip` looks at the header and may end the upload early with a result.

@@ -1,5 +1,6 @@
 /** @file Following jobs: what a coordinator does with the events and dead letters of its service's jobs. */
 import { DomainError } from "../../errors.ts";
+import { createKeyMutex } from "../../objects/key-mutex.ts";
 import type { ObjectStore } from "../../objects/object-store.ts";
 import { type Job, JobState } from "../../proto/radhical/v1/jobs.ts";
 import { type UnitEvent, UnitEventKind } from "../../proto/radhical/v1/work.ts";
@@ -56,7 +57,7 @@ const isSaved = ({ stored: { job }, progress, detail }: FollowedJob): boolean =>
 export class FollowedJobs {
   readonly #ctx: FollowContext;
   readonly #jobs = new Map<string, FollowedJob>();
-  readonly #turns = new Map<string, Promise<void>>();
+  readonly #mutex = createKeyMutex();
 
   constructor(ctx: FollowContext) {
     this.#ctx = ctx;
@@ -149,18 +150,11 @@ export class FollowedJobs {
 
   /** Runs `work` on a job that is not over, one at a time for each job: its events and its dead letters come on different topics. */
   #inTurn(id: string, work: (job: FollowedJob) => Promise<void>, beat = noBeat): Promise<void> {
-    const before = this.#turns.get(id) ?? Promise.resolve();
-    const turn = before
-      .catch(() => undefined)
-      .then(async () => {
-        const job = await this.#find(id, beat);
-        if (!job) return;
-        job.beat = beat;
-        await this.#holding(job, work);
-      });
-    this.#turns.set(id, turn);
-    return turn.finally(() => {
-      if (this.#turns.get(id) === turn) this.#turns.delete(id);
+    return this.#mutex(id, async () => {
+      const job = await this.#find(id, beat);
+      if (!job) return;
+      job.beat = beat;
+      await this.#holding(job, work);
     });
   }
 

@@ -11,9 +11,10 @@ import { readShard } from "../services/lib/patches/patch-shard.ts";
 import { Annotation, ImportPurpose, MaskKind } from "../services/lib/proto/radhical/v1/datasets.ts";
 import { ExtractRequest } from "../services/lib/proto/radhical/v1/extraction.ts";
 import { ExtractRecord } from "../services/lib/proto/radhical/v1/work.ts";
-import { contentId, sha256 } from "../services/lib/service/content-id.ts";
+import { contentId } from "../services/lib/service/content-id.ts";
 import { COHORT } from "../services/lib/service/document-kinds.ts";
 import { createDocument } from "../services/lib/service/documents.ts";
+import { sendUpload } from "../services/lib/service/files.ts";
 import { createImageStore } from "../services/lib/service/image-store.ts";
 import { runUnit } from "../services/lib/service/jobs/inline.fixture.ts";
 import { temporaryStore } from "../services/lib/service/jobs/jobs.fixture.ts";
@@ -63,13 +64,7 @@ async function startExtraction(t: TestContext) {
   const images = createImageStore(objects, 1e6);
   const take = importImage({ objects, config: { limits: { uploadBytes: 1e6, imagePixels: 1e6 } } });
   const upload = async (bytes: Uint8Array, purpose: ImportPurpose) => {
-    const header = { sha256: sha256(bytes), size: BigInt(bytes.length), purpose };
-    const { imageId } = await take(
-      (async function* () {
-        yield { part: { $case: "header" as const, value: header } };
-        yield { part: { $case: "data" as const, value: Buffer.from(bytes) } };
-      })(),
-    );
+    const { imageId } = await take(sendUpload(bytes, { purpose }));
     return imageId;
   };
   return async ({ image, mask, maskKind = MaskKind.MASK_KIND_AUTO }: Files) => {

@@ -87,11 +87,11 @@ async function segmentFiles(
   const models = await importModels(services, folder);
   const cascade = planFor(options, models, folder);
   planCascade(cascade); // as the service will: what it refuses is known before images are sent
-  const stems = new Map<string, string>();
   const imported = await importEach(output, [...paths], async ([stem, path]) => {
     const { imageId } = await importFile(services, path, ImportPurpose.IMPORT_PURPOSE_IMAGE);
     return { stem, imageId };
   });
+  const stems = new Map<string, string>();
   for (const { stem, imageId } of imported) {
     const other = stems.get(imageId);
     if (other !== undefined)

@@ -40,7 +40,7 @@ export async function importEach<Item, Imported>(
     output.progress("import", { done: ++done, total: items.length, unit: "images", detail: "" });
     return imported;
   };
-  return Promise.all(items.map((item) => limit(importCounted, item))).catch((error: unknown) => {
+  return limit.map(items, importCounted).catch((error: unknown) => {
     limit.clearQueue(); // one file that cannot be used is enough; the rest need not be read
     throw error;
   });

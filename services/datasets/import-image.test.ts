@@ -15,6 +15,7 @@ import {
 import { sha256, shortId } from "../lib/service/content-id.ts";
 import { COHORT } from "../lib/service/document-kinds.ts";
 import { readDocument } from "../lib/service/documents.ts";
+import { sendUpload } from "../lib/service/files.ts";
 import { createImageStore } from "../lib/service/image-store.ts";
 import { temporaryStore } from "../lib/service/jobs/jobs.fixture.ts";
 import { createCohort } from "./create-cohort.ts";
@@ -34,15 +35,7 @@ async function startDatasets(t: TestContext) {
   const objects = await temporaryStore(t);
   const images = createImageStore(objects, 1e8);
   const take = importImage({ objects, config: { limits: { uploadBytes: 10_000_000, imagePixels: 5_000_000 } } });
-  const upload = (bytes: Uint8Array, purpose: ImportPurpose) => {
-    const header = { sha256: sha256(bytes), size: BigInt(bytes.length), purpose };
-    return take(
-      (async function* () {
-        yield { part: { $case: "header" as const, value: header } };
-        yield { part: { $case: "data" as const, value: Buffer.from(bytes) } };
-      })(),
-    );
-  };
+  const upload = (bytes: Uint8Array, purpose: ImportPurpose) => take(sendUpload(bytes, { purpose }));
   const keys = async (): Promise<string[]> => {
     const found: string[] = [];
     for await (const { key } of objects.list("")) found.push(key);

@@ -11,6 +11,7 @@ import { openRuntime, type Runtime } from "../lib/runtime/runtime.ts";
 import { contentId, sha256, shortId } from "../lib/service/content-id.ts";
 import { MODEL } from "../lib/service/document-kinds.ts";
 import { encode, readDocument } from "../lib/service/documents.ts";
+import { sendUpload } from "../lib/service/files.ts";
 import { afterTest, temporaryFolder, temporaryStore, until } from "../lib/service/jobs/jobs.fixture.ts";
 import { UNIT_HEADERS } from "../lib/service/jobs/units.ts";
 import { startWorker } from "../lib/service/jobs/worker.ts";
@@ -194,11 +195,7 @@ test("a model that was fetched is the same model after an import elsewhere", asy
   const { objects, stored } = await trainToy(t);
   const bytes = await objects.get(stored.key);
   const elsewhere = await temporaryStore(t);
-  const upload = async function* (manifest: string, data: Uint8Array) {
-    const header = { sha256: sha256(data), size: BigInt(data.length), manifest };
-    yield { part: { $case: "header" as const, value: header } };
-    yield { part: { $case: "data" as const, value: Buffer.from(data) } };
-  };
+  const upload = (manifest: string, data: Uint8Array) => sendUpload(data, { manifest });
   const take = importModel({ objects: elsewhere });
   await assert.rejects(take(upload("{", bytes)), { reason: "MANIFEST_INVALID" });
   const noModel = Buffer.from("not a model");

@@ -14,6 +14,7 @@ import {
   float32,
   greatestDifference,
   NETWORKS,
+  testContents,
   testLabels,
   testParameters,
   testPatches,
@@ -125,12 +126,12 @@ async function checkNetwork(name: string, network: NetworkDescription, cpu: Runt
   const cases: [string, Uint8Array, Tensors][] = [
     [
       "per patch",
-      patchGraph(network, testParameters(network), CHANNEL_MEANS),
+      patchGraph(testContents(network)),
       { patches: { type: "uint8", dims: [BATCH, 3, 32, 32], data: patches } },
     ],
     [
       "dense",
-      denseGraph(network, testParameters(network), CHANNEL_MEANS),
+      denseGraph(testContents(network)),
       { region: { type: "uint8", dims: [1, 3, height, width], data: region } },
     ],
   ];

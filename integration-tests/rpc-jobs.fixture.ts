@@ -113,6 +113,7 @@ export const smallTraining = (iterations: number): TrainingSettings => ({
   seed: 1n,
   network: "",
   coarseNetwork: "",
+  members: 2,
   stainJitter: 0,
   averagedSteps: 0,
   optimizer: Optimizer.OPTIMIZER_ADAM,

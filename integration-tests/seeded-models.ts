@@ -16,7 +16,11 @@ export function seededModel(
   seed: number,
   network: NetworkDescription = DEFAULT_NETWORK,
 ): ModelFile {
-  const onnx = patchGraph(network, initialParameters(network, seed + level), CHANNEL_MEANS);
+  const onnx = patchGraph({
+    network,
+    members: [initialParameters(network, seed + level)],
+    channelMeans: CHANNEL_MEANS,
+  });
   const manifest = {
     modelId: shortId(sha256(onnx)),
     splitId: "",

@@ -44,6 +44,7 @@ const TRAINING = {
   seed: 1n,
   network: "",
   coarseNetwork: "",
+  members: 1,
   stainJitter: 0.1,
   averagedSteps: 40,
   optimizer: Optimizer.OPTIMIZER_ADAGRAD,

@@ -130,5 +130,5 @@ async function trainOn(
     classWeights: classWeights(countClasses(counts.map(BigInt), classOfLabel)),
     channelMeans,
   }).finally(() => feed.stop());
-  return { onnx: patchGraph(network, weights, channelMeans), loss: latestLoss(state) };
+  return { onnx: patchGraph({ network, members: [weights], channelMeans }), loss: latestLoss(state) };
 }

@@ -39,7 +39,11 @@ async function checkRuntime(env: Environment): Promise<string> {
   const runtime = await openRuntime({ workers: 1, threadsPerWorker: 1, device });
   try {
     const session = await runtime.session(
-      patchGraph(DEFAULT_NETWORK, initialParameters(DEFAULT_NETWORK, 1), new Float32Array(3)),
+      patchGraph({
+        network: DEFAULT_NETWORK,
+        members: [initialParameters(DEFAULT_NETWORK, 1)],
+        channelMeans: new Float32Array(3),
+      }),
     );
     await session.run({ patches: { type: "uint8", dims: [1, 3, 32, 32], data: new Uint8Array(3072) } });
     const { computeClass, passedOver } = runtime;

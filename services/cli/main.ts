@@ -80,6 +80,7 @@ program
   .option("--neck <px>", "nuclei joined by a neck up to twice so many level-1 pixels wide are cut apart (default 4)")
   .option("--min-nucleus <px>", "what has fewer level-1 pixels is no nucleus (default 60: a disc of 2.2 um at 40x)")
   .option("--network <file>", "another network: a JSON description, as settings.network of a model's manifest")
+  .option("--members <n>", "networks of level 1 that are trained, whose mean is its answer (default 2)")
   .option(
     "--coarse-networks <size>",
     "networks of the levels above 1: full, or half the channels for a cascade that takes less time (default half)",

@@ -6,6 +6,7 @@ import { leastCompute, mostCompute } from "../lib/method/cascade.ts";
 import { DEFAULT_CLEANING, MAX_REACH_PX } from "../lib/method/cleaning.ts";
 import { isPossibleMpp, MPP_RANGE } from "../lib/method/resolution.ts";
 import { COUNTED_KINDS, checkCounts, DEFAULT_COUNTS, type SampleCounts } from "../lib/method/sampling.ts";
+import { MAX_MEMBERS } from "../lib/network/members.ts";
 import { DEVICES } from "../lib/runtime/provider.ts";
 import { SERVICE_NAMES } from "../lib/service/service-names.ts";
 import { MAX_LEVELS } from "../lib/service/topics.ts";
@@ -71,6 +72,7 @@ export const RunOptions = z.object({
   neck: wholeNumber(0, MAX_REACH_PX).default(DEFAULT_CLEANING.neckPx),
   minNucleus: wholeNumber(0).default(DEFAULT_CLEANING.minNucleusPx),
   network: z.string().min(1, { error: "must be a file" }).optional(),
+  members: wholeNumber(1, MAX_MEMBERS).default(2),
   coarseNetworks: oneOf(["full", "half"]).default("half"),
   maxCompute: aboveNone.optional(),
   minScore: aboveNone.pipe(z.number().max(1, { error: "must be at most 1: a score is a share" })).optional(),

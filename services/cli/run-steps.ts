@@ -176,7 +176,7 @@ export async function buildDatabases(ctx: StepContext, splitId: string): Promise
 
 /** METHOD.md 4, but for what docs/accuracy.md measured to be better: Adam along a cosine instead of AdaGrad at a fixed rate, less decay. */
 const trainingSettings = (
-  { iterations, seed, stainJitter, averagedSteps, coarseNetworks }: RunOptions,
+  { iterations, seed, stainJitter, averagedSteps, coarseNetworks, members }: RunOptions,
   network: NetworkDescription,
 ): TrainingSettings => ({
   iterations,
@@ -191,6 +191,7 @@ const trainingSettings = (
   coarseNetwork: coarseNetworks === "half" ? JSON.stringify(halved(network)) : "",
   stainJitter,
   averagedSteps,
+  members,
 });
 
 /** Trains the networks of the fold. */

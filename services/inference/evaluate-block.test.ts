@@ -2,10 +2,9 @@ import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import type { NetworkDescription } from "../lib/network/network-description.ts";
 import {
-  CHANNEL_MEANS,
   greatestDifference,
+  testContents,
   testEvaluatedNetworks,
-  testParameters,
   testRegion,
 } from "../lib/network/test-data.fixture.ts";
 import { checkBlocksFound } from "../lib/runtime/channel-block.fixture.ts";
@@ -28,8 +27,7 @@ async function open(t: TestContext, description: NetworkDescription) {
   const runtime = await openRuntime({ workers: 1, threadsPerWorker: 1, device: "cpu" });
   t.after(() => runtime.close());
   checkBlocksFound(runtime);
-  const parameters = testParameters(description);
-  const network = openNetwork({ network: description, parameters, channelMeans: CHANNEL_MEANS }, runtime);
+  const network = openNetwork(testContents(description), runtime);
   return { network, channelBlock: runtime.channelBlock };
 }
 

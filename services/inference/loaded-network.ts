@@ -35,7 +35,7 @@ export interface OpenNetwork extends LoadedNetwork {
 }
 
 /** Returns a model's network on a runtime. */
-export function openNetwork({ network, parameters, channelMeans }: ModelContents, runtime: Runtime): OpenNetwork {
+export function openNetwork(contents: ModelContents, runtime: Runtime): OpenNetwork {
   const sessions = new Map<string, Promise<Session>>();
   const once = (name: string, graph: () => Uint8Array): Promise<Session> => {
     const known = sessions.get(name);
@@ -46,7 +46,7 @@ export function openNetwork({ network, parameters, channelMeans }: ModelContents
     created.catch(() => sessions.delete(name));
     return created;
   };
-  const layers = windowedLayers(network);
+  const layers = windowedLayers(contents.network);
   const { channelBlock } = runtime;
   return {
     layers,
@@ -54,9 +54,9 @@ export function openNetwork({ network, parameters, channelMeans }: ModelContents
     canBeSparse: runtime.provider === "cpu",
     isSparseExact: runtime.provider === "cpu" && canBlock(layers, channelBlock),
     plansBySize: runtime.provider === "cuda",
-    dense: () => once("dense", () => denseGraph(network, parameters, channelMeans)),
-    patches: () => once("patches", () => patchGraph(network, parameters, channelMeans)),
-    sparse: () => once("sparse", () => sparseGraph(network, parameters, channelMeans, channelBlock)),
+    dense: () => once("dense", () => denseGraph(contents)),
+    patches: () => once("patches", () => patchGraph(contents)),
+    sparse: () => once("sparse", () => sparseGraph(contents, channelBlock)),
     release: () => {
       for (const session of sessions.values()) session.then((held) => held.release()).catch(() => undefined);
     },

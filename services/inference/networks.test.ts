@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { patchGraph } from "../lib/network/patch-graph.ts";
-import { CHANNEL_MEANS, NETWORKS, testParameters, testRegion } from "../lib/network/test-data.fixture.ts";
+import { NETWORKS, testContents, testRegion } from "../lib/network/test-data.fixture.ts";
 import { openRuntime } from "../lib/runtime/runtime.ts";
 import { contentId } from "../lib/service/content-id.ts";
 import { temporaryStore } from "../lib/service/jobs/jobs.fixture.ts";
@@ -17,7 +17,7 @@ test("a network that others displace is there for whoever uses it, and is freed 
   const runtime = await openRuntime({ workers: 1, threadsPerWorker: 1, device: "cpu" });
   t.after(() => runtime.close());
   const objects = await temporaryStore(t);
-  const onnx = patchGraph(NETWORKS.default, testParameters(NETWORKS.default), CHANNEL_MEANS);
+  const onnx = patchGraph(testContents(NETWORKS.default));
   const ids = ["one", "other"].map((name) => contentId(name));
   for (const id of ids) {
     await objects.put(`model-files/${id}`, onnx);

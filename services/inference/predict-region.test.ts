@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CHANNEL_MEANS, NETWORKS, testParameters } from "../lib/network/test-data.fixture.ts";
+import { NETWORKS, testContents } from "../lib/network/test-data.fixture.ts";
 import { PredictRegionRequest, RegionPath } from "../lib/proto/radhical/v1/inference.ts";
 import { openRuntime } from "../lib/runtime/runtime.ts";
 import { createImageStore, type ImageStore } from "../lib/service/image-store.ts";
@@ -14,8 +14,7 @@ test("a region patch by patch ends with its caller", async (t) => {
   t.after(() => runtime.close());
   const objects = await temporaryStore(t);
   const imageId = await storeImage(objects, 64, 48, (x, y) => [x, y, 200]);
-  const parameters = testParameters(NETWORKS.default);
-  const network = openNetwork({ network: NETWORKS.default, parameters, channelMeans: CHANNEL_MEANS }, runtime);
+  const network = openNetwork(testContents(NETWORKS.default), runtime);
   const leaving = new AbortController();
   let runs = 0;
   const watched: OpenNetwork = {

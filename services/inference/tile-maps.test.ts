@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { blockGrid, rectAtLevel, tileGrid } from "../lib/method/blocks.ts";
 import type { Rect } from "../lib/method/image.ts";
-import { CHANNEL_MEANS, NETWORKS, testParameters } from "../lib/network/test-data.fixture.ts";
+import { NETWORKS, testContents } from "../lib/network/test-data.fixture.ts";
 import { openRuntime } from "../lib/runtime/runtime.ts";
 import { type LoadedNetwork, openNetwork } from "./loaded-network.ts";
 import { computeTile } from "./tile-maps.ts";
@@ -17,8 +17,7 @@ type IsOpen = (x: number, y: number) => boolean;
 async function startNetwork(t: TestContext): Promise<LoadedNetwork> {
   const runtime = await openRuntime({ workers: 1, threadsPerWorker: 1, device: "cpu" });
   t.after(() => runtime.close());
-  const parameters = testParameters(NETWORKS.other);
-  return openNetwork({ network: NETWORKS.other, parameters, channelMeans: CHANNEL_MEANS }, runtime);
+  return openNetwork(testContents(NETWORKS.other), runtime);
 }
 
 const inOrder = (rects: readonly Rect[]) => rects.toSorted((a, b) => a.y - b.y || a.x - b.x);

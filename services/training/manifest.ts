@@ -15,24 +15,27 @@ export interface ManifestParts {
   readonly settings: TrainingSettings;
   readonly network: NetworkDescription;
   readonly data: BuildRecord;
-  readonly computeClass: string;
-  readonly losses: readonly number[];
-  readonly accuracies: readonly number[];
+  readonly story: TrainingStory;
 }
 
-/** Returns the manifest as JSON. It holds no time and no speed: the same training gives the same bytes. */
-export function buildManifest({
-  model,
-  settings,
-  network,
-  data,
+/** How a model came about: what `storyOf` says of one training, or the manifests of those that it is the mean of. */
+export type TrainingStory = ReturnType<typeof storyOf> | { readonly members: readonly unknown[] };
+
+/** Returns what a manifest says of one training. */
+export const storyOf = (computeClass: string, losses: readonly number[], accuracies: readonly number[]) => ({
   computeClass,
-  losses,
-  accuracies,
-}: ManifestParts): string {
+  // The loss is the mean over the steps up to `step`; the accuracy is the model's, had training ended there.
+  lossCurve: losses.map((loss, i) => ({ step: (i + 1) * LOSS_STEPS, loss })),
+  accuracyCurve: accuracies.map((accuracy, i) => ({ step: (i + 1) * ACCURACY_STEPS, accuracy })),
+  accuracyCurvePatches: `at most ${ACCURACY_PATCHES} test patches, evenly spread`,
+});
+
+/** Returns the manifest as JSON. It holds no time and no speed: the same training gives the same bytes. */
+export function buildManifest({ model, settings, network, data, story }: ManifestParts): string {
   const { modelId, splitId, fold, level, reduction, mpp, iterations, testAccuracy, confusion, rareClasses } = model;
   const classes = data.train?.database?.classOfLabel ?? [];
   const { coarseNetwork: _, ...own } = settings;
+  const members = Math.max(1, settings.members);
   const manifest = {
     modelId,
     splitId,
@@ -45,7 +48,7 @@ export function buildManifest({
     channels: ["red", "green", "blue"],
     classes: ["none", "mixed", "nucleus"],
     classOfLabel: classes,
-    settings: { ...own, ...rulesOf(settings), iterations, seed: Number(settings.seed), network },
+    settings: { ...own, ...rulesOf(settings), members, iterations, seed: Number(settings.seed), network },
     data: {
       trainSha256: data.train?.database?.recordsSha256,
       testSha256: data.test?.database?.recordsSha256,
@@ -53,14 +56,10 @@ export function buildManifest({
     },
     classWeights: [...classWeights(countClasses(data.train?.database?.byLabel ?? [], classes))],
     versions: { radhical: SOFTWARE_VERSION, onnxOpset: Number(OPSET) },
-    computeClass,
     rareClasses,
     testAccuracy,
     confusion: [0, 1, 2].map((row) => confusion.slice(3 * row, 3 * row + 3).map(Number)),
-    // The loss is the mean over the steps up to `step`; the accuracy is the model's, had training ended there.
-    lossCurve: losses.map((loss, i) => ({ step: (i + 1) * LOSS_STEPS, loss })),
-    accuracyCurve: accuracies.map((accuracy, i) => ({ step: (i + 1) * ACCURACY_STEPS, accuracy })),
-    accuracyCurvePatches: `at most ${ACCURACY_PATCHES} test patches, evenly spread`,
+    ...story,
   };
   return `${JSON.stringify(manifest, undefined, 2)}\n`;
 }

@@ -4,7 +4,14 @@ import { type TestContext, test } from "node:test";
 import { readModel } from "../lib/network/model-contents.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
 import { Model, Optimizer, RateSchedule, TrainingSettings } from "../lib/proto/radhical/v1/training.ts";
-import { Checkpoint, TrainTask, UnitEvent, UnitEventKind } from "../lib/proto/radhical/v1/work.ts";
+import {
+  Checkpoint,
+  type JoinTask,
+  TrainingTask,
+  TrainTask,
+  UnitEvent,
+  UnitEventKind,
+} from "../lib/proto/radhical/v1/work.ts";
 import { openInProcessQueue } from "../lib/queue/in-process-queue.ts";
 import type { Delivery } from "../lib/queue/queue.ts";
 import { openRuntime, type Runtime } from "../lib/runtime/runtime.ts";
@@ -74,6 +81,8 @@ async function toyTask(objects: ObjectStore, changes: Partial<TrainingSettings> 
   return TrainTask.fromPartial({ data, settings, fold: 1, level: 2, reduction: 2, mpp: 0.25 });
 }
 
+const training = (task: TrainTask): TrainingTask => ({ work: { $case: "train", value: task } });
+
 async function startRuntime(t: TestContext, workers: number): Promise<Runtime> {
   const runtime = await openRuntime({ workers, threadsPerWorker: 1, device: "cpu" });
   afterTest(t, () => runtime.close());
@@ -95,7 +104,7 @@ async function trainToy(t: TestContext, options: ToyOptions = {}) {
       if (detail !== undefined) details.push(detail);
       if (++signs === options.stopAfter) setTimeout(() => stopping.abort(), 30);
     };
-    return worker.handle(task, { signal: stopping.signal, outputKey: "", headers: {}, progress });
+    return worker.handle(training(task), { signal: stopping.signal, outputKey: "", headers: {}, progress });
   };
   if (options.stopAfter !== undefined) await assert.rejects(begin(), { name: "AbortError" });
   const output = await begin();
@@ -176,7 +185,7 @@ test("as many networks train side by side as the process has workers", async (t)
       [UNIT_HEADERS.unit]: String(level),
       [UNIT_HEADERS.output]: `training/${level}/record`,
     };
-    return { key: String(level), value: encode(TrainTask, { ...task, level }), headers };
+    return { key: String(level), value: encode(TrainingTask, training({ ...task, level })), headers };
   });
   await queue.publish(TRAIN_TOPIC, messages);
   const advanced = () => new Set(told.filter(({ amount }) => amount > 0n).map(({ unit }) => unit));
@@ -184,9 +193,47 @@ test("as many networks train side by side as the process has workers", async (t)
   assert.ok(told.every(({ kind }) => kind === UnitEventKind.UNIT_EVENT_KIND_PROGRESS));
 });
 
+test("a model that is joined of trainings gives the mean of what theirs give, and its manifest has theirs", async (t) => {
+  const objects = await temporaryStore(t);
+  const runtime = await startRuntime(t, 1);
+  const worker = trainWorker({ objects, workers: 1, log, runtime: async () => runtime });
+  const unit = { signal: new AbortController().signal, outputKey: "", headers: {}, progress: async () => undefined };
+  const task = await toyTask(objects, { iterations: 60 });
+  const settings = task.settings!;
+  const recordKeys = ["training/one/record", "training/two/record"];
+  for (const [i, key] of recordKeys.entries()) {
+    const member = { ...task, settings: { ...settings, seed: settings.seed + BigInt(i) } };
+    await objects.put(key, (await worker.handle(training(member), unit))!);
+  }
+  const join: JoinTask = { task: { ...task, settings: { ...settings, members: 2 } }, recordKeys };
+  const joined = async () => Model.decode((await worker.handle({ work: { $case: "join", value: join } }, unit))!);
+  const record = await joined();
+  const stored = await readDocument(objects, MODEL, record.modelId);
+  const documents = await Promise.all(
+    recordKeys.map(async (key) => readDocument(objects, MODEL, Model.decode(await objects.get(key)).modelId)),
+  );
+  const own = await Promise.all(documents.map(async ({ key }) => readModel(await objects.get(key)).members));
+  assert.deepEqual(readModel(await objects.get(stored.key)).members, own.flat());
+  assert.notDeepEqual(own[0], own[1]);
+  const manifest = JSON.parse(stored.manifest);
+  assert.deepEqual(
+    manifest.members,
+    documents.map(({ manifest }) => JSON.parse(manifest)),
+  );
+  assert.deepEqual([manifest.settings.members, manifest.settings.seed, manifest.members[1].settings.seed], [2, 1, 2]);
+  assert.equal(
+    record.confusion.reduce((sum, count) => sum + count, 0n),
+    300n,
+  );
+  assert.ok(record.testAccuracy > 0.9, String(record.testAccuracy));
+  assert.deepEqual(await joined(), record);
+  const model = { ...parseManifest(record.modelId, stored.manifest), stepsPerSecond: record.stepsPerSecond };
+  assert.deepEqual(model, record);
+});
+
 test("progress tells loss, accuracy, speed and the time left", async (t) => {
   const { details } = await trainToy(t, { settings: { iterations: 2_000 } });
-  const pattern = /^fold 1 level 2: loss \d\.\d{3}, (accuracy \d+\.\d %, )?\d+\.\d steps\/s, \d+:\d\d left$/;
+  const pattern = /^fold 1 level 2, seed 1: loss \d\.\d{3}, (accuracy \d+\.\d %, )?\d+\.\d steps\/s, \d+:\d\d left$/;
   assert.ok(details.length > 0);
   for (const detail of details) assert.match(detail, pattern);
 });

@@ -2,23 +2,23 @@
 import { DomainError } from "../lib/errors.ts";
 import { patchGraph } from "../lib/network/patch-graph.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
-import { Model, TrainingSettings } from "../lib/proto/radhical/v1/training.ts";
-import { type BuildRecord_RecordFile, TrainTask } from "../lib/proto/radhical/v1/work.ts";
+import type { TrainingSettings } from "../lib/proto/radhical/v1/training.ts";
+import { TrainingTask, type TrainTask } from "../lib/proto/radhical/v1/work.ts";
 import type { Runtime } from "../lib/runtime/runtime.ts";
-import { contentId, sha256, shortId } from "../lib/service/content-id.ts";
-import { encode } from "../lib/service/documents.ts";
 import { formatDuration } from "../lib/service/duration.ts";
 import type { UnitContext, UnitHandler } from "../lib/service/jobs/worker.ts";
 import type { Logger } from "../lib/service/log.ts";
 import { TRAIN_TOPIC } from "../lib/service/topics.ts";
 import { openBatchFeed } from "./batch-feed.ts";
 import { type CheckpointFile, checkpointKey, openCheckpoint, otherClasses, type RunState } from "./checkpoint.ts";
-import { classWeights, countClasses, rareClasses } from "./class-weights.ts";
+import { classWeights } from "./class-weights.ts";
 import { ACCURACY_PATCHES, latestLoss } from "./curve.ts";
-import { buildManifest } from "./manifest.ts";
-import { purposeOf, storeModel } from "./models.ts";
-import { accuracy, confusionMatrix, evenSample } from "./test-accuracy.ts";
+import { joinUnit } from "./join.ts";
+import { confusionOf, keepModel, partsOf } from "./made-model.ts";
+import { storyOf } from "./manifest.ts";
+import { accuracy, evenSample } from "./test-accuracy.ts";
 import { networkOf, rulesOf, trainTaskId } from "./train.ts";
+import { type Records, readRecords } from "./training-records.ts";
 import { type TrainedNetwork, trainNetwork } from "./training-run.ts";
 
 export interface TrainWorkerContext {
@@ -29,97 +29,39 @@ export interface TrainWorkerContext {
 }
 
 /** Returns the worker of train jobs: as many networks at a time as the runtime has workers. */
-export const trainWorker = (ctx: TrainWorkerContext): UnitHandler<TrainTask> => ({
+export const trainWorker = (ctx: TrainWorkerContext): UnitHandler<TrainingTask> => ({
   topics: [TRAIN_TOPIC],
   members: ctx.workers,
-  codec: TrainTask,
-  place: ({ fold, level }) => ({ fold, level }),
-  handle: async (task, unit) => {
-    const { data, settings } = task;
-    if (!data?.train || !data.test || !settings)
-      throw new DomainError("dataLoss", "TASK_INCOMPLETE", "Cannot train from a task without data or settings");
-    const runtime = await ctx.runtime();
-    const network = networkOf(settings);
-    const channelMeans = Float32Array.from(data.channelMeans);
-    const modelOf = (weights: Float32Array): Uint8Array =>
-      patchGraph(network, weights, channelMeans, identityOf(task, settings));
-    const confusionOf = async (model: Uint8Array, { bytes, classOfLabel }: Records): Promise<number[]> => {
-      const session = await runtime.session(model);
-      return confusionMatrix(session, bytes, classOfLabel, unit).finally(() => session.release());
-    };
-    const test = await readRecords(ctx.objects, data.test, unit.progress);
-    const sample = { ...test, bytes: evenSample(test.bytes, ACCURACY_PATCHES) };
-    const accuracyOf = async (weights: Float32Array): Promise<number> =>
-      accuracy(await confusionOf(modelOf(weights), sample));
-    const train = await readRecords(ctx.objects, data.train, unit.progress);
-    const trained = await runSteps(ctx, task, unit, { train, channelMeans, settings, accuracyOf });
-    const model = modelOf(trained.weights);
-    const confusion = await confusionOf(model, test);
-    const document = Model.fromPartial({
-      modelId: shortId(sha256(model)),
-      splitId: task.splitId,
-      fold: task.fold,
-      level: task.level,
-      reduction: task.reduction,
-      mpp: task.mpp,
-      iterations: settings.iterations,
-      testAccuracy: accuracy(confusion),
-      confusion: confusion.map(BigInt),
-      rareClasses: rareClasses(train.counts, train.classOfLabel),
-    });
-    const manifest = buildManifest({
-      model: document,
-      settings,
-      network,
-      data,
-      computeClass: runtime.computeClass,
-      losses: trained.state.losses,
-      accuracies: trained.state.accuracies,
-    });
-    await storeModel(ctx.objects, document, manifest, model);
-    return encode(Model, { ...document, stepsPerSecond: trained.stepsPerSecond });
+  codec: TrainingTask,
+  place: ({ work }) => {
+    const { fold = 0, level = 0 } = (work?.$case === "join" ? work.value.task : work?.value) ?? {};
+    return { fold, level };
+  },
+  handle: async ({ work }, unit) => {
+    if (work?.$case === "train") return trainUnit(ctx, work.value, unit);
+    if (work?.$case === "join") return joinUnit(ctx, work.value, unit);
+    throw new DomainError("invalidArgument", "TASK_UNREADABLE", "Cannot train from a task of an unknown kind");
   },
 });
 
-/** What a model is for and of is in its file, so that its id, a hash of the file, tells models of the same weights apart: each has its own manifest. */
-const identityOf = (task: TrainTask, settings: TrainingSettings): Record<string, string> => ({
-  ...purposeOf(task),
-  "radhical.settings": contentId(encode(TrainingSettings, settings)),
-});
-
-interface Records {
-  readonly bytes: Uint8Array;
-  readonly sha256: string;
-  readonly classOfLabel: readonly number[];
-  /** Patches of each of the network's classes. */
-  readonly counts: readonly bigint[];
-}
-
-async function readRecords(
-  objects: ObjectStore,
-  { key, database }: BuildRecord_RecordFile,
-  progress: () => Promise<void>,
-): Promise<Records> {
-  const classOfLabel = database?.classOfLabel ?? [];
-  return {
-    bytes: await readWhole(objects, key, progress),
-    sha256: database?.recordsSha256 ?? "",
-    classOfLabel,
-    counts: countClasses(database?.byLabel ?? [], classOfLabel),
-  };
-}
-
-/** Returns an object's bytes, piece by piece: gigabytes come at the store's pace, and a worker that says nothing is taken for dead. */
-async function readWhole(objects: ObjectStore, key: string, progress: () => Promise<void>): Promise<Uint8Array> {
-  const { size = 0 } = (await objects.head(key)) ?? {};
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  for await (const piece of (await objects.stream(key)) as AsyncIterable<Uint8Array>) {
-    bytes.set(piece, at);
-    at += piece.length;
-    await progress();
-  }
-  return bytes;
+async function trainUnit(ctx: TrainWorkerContext, task: TrainTask, unit: UnitContext): Promise<Uint8Array> {
+  const { data, settings } = partsOf(task);
+  const runtime = await ctx.runtime();
+  const network = networkOf(settings);
+  const channelMeans = Float32Array.from(data.channelMeans);
+  const test = await readRecords(ctx.objects, data.test, unit.progress);
+  const sample = { ...test, bytes: evenSample(test.bytes, ACCURACY_PATCHES) };
+  const accuracyOf = async (weights: Float32Array): Promise<number> =>
+    accuracy(await confusionOf(runtime, patchGraph({ network, members: [weights], channelMeans }), sample, unit));
+  const train = await readRecords(ctx.objects, data.train, unit.progress);
+  const trained = await runSteps(ctx, task, unit, { train, channelMeans, settings, accuracyOf });
+  const { losses, accuracies } = trained.state;
+  return keepModel(ctx, task, unit, {
+    contents: { network, members: [trained.weights], channelMeans },
+    test,
+    story: storyOf(runtime.computeClass, losses, accuracies),
+    stepsPerSecond: trained.stepsPerSecond,
+  });
 }
 
 interface RunParts {
@@ -169,7 +111,7 @@ async function runSteps(
     accuracyOf,
     signal: unit.signal,
     report: (state: RunState, stepsPerSecond: number, saved: boolean) => {
-      const detail = `fold ${fold} level ${level}: ${progressOf(state, stepsPerSecond, iterations)}`;
+      const detail = `fold ${fold} level ${level}, seed ${settings.seed}: ${progressOf(state, stepsPerSecond, iterations)}`;
       return unit.progress({ amount: state.step, detail, saved });
     },
   };

@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DEFAULT_NETWORK, halved } from "../lib/network/network-description.ts";
+import type { ObjectStore } from "../lib/objects/object-store.ts";
 import { Optimizer, RateSchedule, TrainingSettings, TrainRequest } from "../lib/proto/radhical/v1/training.ts";
-import { DatabaseSet, TrainTask } from "../lib/proto/radhical/v1/work.ts";
+import { DatabaseSet, type PlannedUnit, TrainingTask, type TrainTask } from "../lib/proto/radhical/v1/work.ts";
 import { contentId } from "../lib/service/content-id.ts";
 import { DATABASE_SET } from "../lib/service/document-kinds.ts";
 import { createDocument } from "../lib/service/documents.ts";
@@ -20,6 +21,7 @@ test("settings that cannot train are refused together, each by its name and valu
     weightDecay: -2,
     stainJitter: 1.5,
     averagedSteps: -3,
+    members: 9,
   });
   await assert.rejects(plan(TrainRequest.fromPartial({ settings })), {
     kind: "invalidArgument",
@@ -28,7 +30,7 @@ test("settings that cannot train are refused together, each by its name and valu
       "Cannot train: iterations is 0, at least 1 is needed; batch_size is 5000, 1 to 4096 is possible; " +
       "learning_rate is NaN, it must be above 0; initial_accumulator is -1, it must not be negative; " +
       "weight_decay is -2, it must not be negative; stain_jitter is 1.5, 0 to 1 is possible; " +
-      "averaged_steps is -3, it must not be negative; optimizer is none that is known here; " +
+      "averaged_steps is -3, it must not be negative; members is 9, 0 to 8 is possible; optimizer is none that is known here; " +
       "rate_schedule is none that is known here",
   });
 });
@@ -42,16 +44,61 @@ const SHORTEST = {
   rateSchedule: RateSchedule.RATE_SCHEDULE_CONSTANT,
 } as const;
 
-test("levels above 1 have a network of their own where one is given, and level 1's task does not depend on it", async (t) => {
-  const objects = await temporaryStore(t);
+/** Plans the training of a small database set of levels 1 and 2. */
+async function planTwoLevels(objects: ObjectStore, changes: Partial<TrainingSettings>) {
   const databaseSetId = contentId("databases");
   const records = [1, 2].map((level) => ({ train: { database: { fold: 1, level, patches: 10n, byLabel: [5n, 5n] } } }));
   const set = DatabaseSet.fromPartial({ records, reductions: [1, 2], mpp: 0.25 });
   await createDocument(objects, DATABASE_SET, databaseSetId, set);
+  const settings = TrainingSettings.fromPartial({ ...SHORTEST, ...changes });
+  const plan = await trainJobs({ objects }).plan(TrainRequest.fromPartial({ databaseSetId, settings }));
+  return { ...plan, units: [...plan.units] };
+}
+
+/** The task of a unit that trains. */
+function trainingOf({ message }: PlannedUnit): TrainTask {
+  const { work } = TrainingTask.decode(message);
+  assert.ok(work?.$case === "train");
+  return work.value;
+}
+
+test("level 1's members are trainings from one seed on, joined when all are done; more of them leave those as they are", async (t) => {
+  const objects = await temporaryStore(t);
+  const settings = { seed: 7n, iterations: 30 };
+  const [one, two, three] = await Promise.all(
+    [1, 2, 3].map((members) => planTwoLevels(objects, { ...settings, members })),
+  );
+  assert.deepEqual(one, await planTwoLevels(objects, settings));
+  const [first, second, joined, above] = two!.units;
+  assert.deepEqual([trainingOf(first!), trainingOf(above!)], one!.units.map(trainingOf));
+  assert.deepEqual(trainingOf(second!), {
+    ...trainingOf(first!),
+    settings: { ...trainingOf(first!).settings, seed: 8n },
+  });
+  const outputs = [first!.outputKey, second!.outputKey];
+  assert.deepEqual(
+    three!.units.slice(0, 2).map(({ outputKey }) => outputKey),
+    outputs,
+  );
+  const { work } = TrainingTask.decode(joined!.message);
+  assert.ok(work?.$case === "join");
+  assert.deepEqual(work.value.recordKeys, outputs);
+  assert.deepEqual(
+    [first!.group, second!.group, joined!.after, above!.group],
+    [joined!.after, joined!.after, first!.group, ""],
+  );
+  assert.deepEqual(
+    two!.units.map(({ amount }) => amount),
+    [30n, 30n, 0n, 30n],
+  );
+  assert.equal(new Set([one, two, three].map((plan) => plan!.resultId)).size, 3);
+});
+
+test("levels above 1 have a network of their own where one is given, and level 1's task does not depend on it", async (t) => {
+  const objects = await temporaryStore(t);
   const tasks = async (coarseNetwork: string) => {
-    const settings = TrainingSettings.fromPartial({ ...SHORTEST, coarseNetwork });
-    const { units } = await trainJobs({ objects }).plan(TrainRequest.fromPartial({ databaseSetId, settings }));
-    return Array.from(units, ({ message }) => TrainTask.decode(message));
+    const { units } = await planTwoLevels(objects, { coarseNetwork });
+    return units.map(trainingOf);
   };
   const half = halved(DEFAULT_NETWORK);
   const [alike, own] = [await tasks(""), await tasks(JSON.stringify(half))];

@@ -1,17 +1,12 @@
-/** @file Train: one network per fold and level of a database set (METHOD.md 4). */
+/** @file Train: one model per fold and level of a database set (METHOD.md 4). */
 import { DomainError, invalid } from "../lib/errors.ts";
+import { MAX_MEMBERS } from "../lib/network/members.ts";
 import { DEFAULT_NETWORK, type NetworkDescription, readNetwork } from "../lib/network/network-description.ts";
 import type { OptimizerName } from "../lib/network/optimizers.ts";
 import { objectKey } from "../lib/objects/object-key.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
-import {
-  Model,
-  Optimizer,
-  RateSchedule,
-  type TrainingSettings,
-  TrainRequest,
-} from "../lib/proto/radhical/v1/training.ts";
-import { TrainTask } from "../lib/proto/radhical/v1/work.ts";
+import { Model, Optimizer, RateSchedule, TrainingSettings, TrainRequest } from "../lib/proto/radhical/v1/training.ts";
+import { type PlannedUnit, TrainingTask, TrainTask } from "../lib/proto/radhical/v1/work.ts";
 import { contentId } from "../lib/service/content-id.ts";
 import { DATABASE_SET, MODEL_SET } from "../lib/service/document-kinds.ts";
 import { createDocument, encode, readDocument, readRecord } from "../lib/service/documents.ts";
@@ -53,7 +48,8 @@ export function rulesOf(settings: TrainingSettings): { optimizer: OptimizerName;
 
 function checkSettings(settings: TrainingSettings | undefined): TrainingSettings {
   if (!settings) throw invalid("TRAINING_INVALID", "Cannot train without settings");
-  const { iterations, batchSize, learningRate, initialAccumulator, weightDecay, stainJitter, averagedSteps } = settings;
+  const { iterations, batchSize, learningRate, initialAccumulator, weightDecay, stainJitter } = settings;
+  const { averagedSteps, members } = settings;
   const problems = [
     iterations >= 1 ? "" : `iterations is ${iterations}, at least 1 is needed`,
     batchSize >= 1 && batchSize <= 4096 ? "" : `batch_size is ${batchSize}, 1 to 4096 is possible`,
@@ -62,6 +58,7 @@ function checkSettings(settings: TrainingSettings | undefined): TrainingSettings
     weightDecay >= 0 ? "" : `weight_decay is ${weightDecay}, it must not be negative`,
     stainJitter >= 0 && stainJitter <= 1 ? "" : `stain_jitter is ${stainJitter}, 0 to 1 is possible`,
     averagedSteps >= 0 ? "" : `averaged_steps is ${averagedSteps}, it must not be negative`,
+    members >= 0 && members <= MAX_MEMBERS ? "" : `members is ${members}, 0 to ${MAX_MEMBERS} is possible`,
     OPTIMIZER_NAME[settings.optimizer] ? "" : "optimizer is none that is known here",
     SCHEDULE_NAME[settings.rateSchedule] ? "" : "rate_schedule is none that is known here",
   ].filter((problem) => problem !== "");
@@ -95,6 +92,46 @@ function checkBothClasses(fold: number, patches: bigint, [outside = 0n, ...nucle
   }
 }
 
+const recordKey = (task: TrainTask): string => objectKey("training", trainTaskId(task), "record");
+
+/** The unit that trains a network; `group`: whose join waits for it. */
+const trainUnit = (task: TrainTask, group?: string): PlannedUnit =>
+  planUnit({
+    topic: TRAIN_TOPIC,
+    key: `${task.fold}-${task.level}-${trainTaskId(task)}`,
+    codec: TrainingTask,
+    task: { work: { $case: "train", value: task } },
+    outputKey: recordKey(task),
+    amount: task.settings?.iterations ?? 0,
+    ...(group === undefined ? {} : { group }),
+  });
+
+/** The units that train a task's network with as many seeds from its own on, and the one that joins them to a model. */
+function joinedUnits(task: TrainTask, members: number): PlannedUnit[] {
+  const settings = TrainingSettings.fromPartial(task.settings ?? {});
+  const joined = { ...task, settings: { ...settings, members } };
+  const group = trainTaskId(joined);
+  const trainings = Array.from({ length: members }, (_, member) => ({
+    ...task,
+    settings: { ...settings, seed: settings.seed + BigInt(member) },
+  }));
+  return [
+    ...trainings.map((training) => trainUnit(training, group)),
+    planUnit({
+      topic: TRAIN_TOPIC,
+      key: `${task.fold}-${task.level}-${group}`,
+      codec: TrainingTask,
+      task: { work: { $case: "join", value: { task: joined, recordKeys: trainings.map(recordKey) } } },
+      outputKey: recordKey(joined),
+      amount: 0,
+      after: group,
+    }),
+  ];
+}
+
+/** Whether a unit's model is one of the job's result; others are only joined to one. */
+const isModelOfSet = ({ group }: PlannedUnit): boolean => group === "";
+
 /** Returns the definition of train jobs; progress counts steps. */
 export const trainJobs = (ctx: TrainContext): JobDefinition<TrainRequest> => ({
   kind: "train",
@@ -102,14 +139,14 @@ export const trainJobs = (ctx: TrainContext): JobDefinition<TrainRequest> => ({
   codec: TrainRequest,
   plan: async ({ databaseSetId, settings: given }) => {
     const checked = checkSettings(given);
-    // Written out, so that another default network in a later version is another task; level 1's task knows nothing of other levels'.
-    const own = { ...checked, network: JSON.stringify(networkOf(checked)), coarseNetwork: "" };
+    // Written out, so that another default network in a later version is another task; a task knows nothing of what others are asked for.
+    const own = { ...checked, network: JSON.stringify(networkOf(checked)), coarseNetwork: "", members: 0 };
     const coarse = {
       ...own,
       network: JSON.stringify(networkOf({ network: checked.coarseNetwork || checked.network })),
     };
     const { records, reductions, mpp, splitId } = await readDocument(ctx.objects, DATABASE_SET, databaseSetId);
-    const units = records.map((data) => {
+    const units = records.flatMap((data) => {
       const { fold = 0, level = 0, patches = 0n, byLabel = [] } = data.train?.database ?? {};
       if (patches === 0n)
         throw invalid(
@@ -119,26 +156,22 @@ export const trainJobs = (ctx: TrainContext): JobDefinition<TrainRequest> => ({
       if (level === 1) checkBothClasses(fold, patches, byLabel);
       const settings = level > 1 ? coarse : own;
       const task = { data, settings, fold, level, reduction: reductions[level - 1] ?? 1, mpp, splitId };
-      const id = trainTaskId(task);
-      return planUnit({
-        topic: TRAIN_TOPIC,
-        key: `${fold}-${level}-${id}`,
-        codec: TrainTask,
-        task,
-        outputKey: objectKey("training", id, "record"),
-        amount: settings.iterations,
-      });
+      return level === 1 && checked.members > 1 ? joinedUnits(task, checked.members) : [trainUnit(task)];
     });
-    return { resultId: contentId("model set", databaseSetId, ...units.map((unit) => unit.outputKey)), units };
+    const models = units.filter(isModelOfSet).map(({ outputKey }) => outputKey);
+    return { resultId: contentId("model set", databaseSetId, ...models), units };
   },
   finish: async (_request, id, units, progress) => {
     const models: Model[] = [];
-    for await (const { outputKey } of units) {
-      models.push(await readRecord(ctx.objects, Model, outputKey));
+    for await (const unit of units) {
+      if (isModelOfSet(unit)) models.push(await readRecord(ctx.objects, Model, unit.outputKey));
       await progress();
     }
     await createDocument(ctx.objects, MODEL_SET, id, { models });
-    for await (const { message } of units) await removeCheckpoints(ctx.objects, trainTaskId(TrainTask.decode(message)));
+    for await (const { message } of units) {
+      const { work } = TrainingTask.decode(message);
+      if (work?.$case === "train") await removeCheckpoints(ctx.objects, trainTaskId(work.value));
+    }
     const rare = models
       .filter(({ rareClasses }) => rareClasses.length > 0)
       .map(({ fold, level }) => `fold ${fold} level ${level}`);

@@ -1,10 +1,11 @@
 /** @file The model that evaluates a whole region at once (METHOD.md, Dense evaluation). */
 import { Graph } from "./graph.ts";
 import { centred } from "./input.ts";
-import { checkContents, MODEL_NAMES } from "./model-contents.ts";
-import { type NetworkDescription, placeLayers } from "./network-description.ts";
+import { meanOfMembers } from "./members.ts";
+import { checkContents, MODEL_NAMES, type ModelContents } from "./model-contents.ts";
+import { placeLayers } from "./network-description.ts";
 import { operatorOf } from "./operators/table.ts";
-import { constantParameters, dealParameters, parameterLayout } from "./parameters.ts";
+import { dealParameters } from "./parameters.ts";
 
 /**
  * Returns the ONNX model that gives, at every pixel, what `patchGraph` gives for the patch around it: input `region` uint8
@@ -12,24 +13,23 @@ import { constantParameters, dealParameters, parameterLayout } from "./parameter
  * [1, 3, H, W]; H and W from 1 up. Pools keep every position (stride 1), so what comes after a pool of size p finds its
  * inputs p apart: dilation (Giusti et al., ICIP 2013; Yu and Koltun, ICLR 2016).
  */
-export function denseGraph(
-  network: NetworkDescription,
-  parameters: Float32Array,
-  channelMeans: Float32Array,
-): Uint8Array {
-  checkContents(network, parameters, channelMeans);
+export function denseGraph(contents: ModelContents): Uint8Array {
+  checkContents(contents);
+  const { network, channelMeans } = contents;
   const graph = new Graph();
   const region = graph.input("region", "uint8", [1, 3, "regionHeight", "regionWidth"]);
   const means = graph.float32(MODEL_NAMES.channelMeans, [3], channelMeans);
-  const weights = constantParameters(graph, parameterLayout(network), parameters);
-  let value = centred(graph, region, means, network.inputScale);
-  let dilation = 1;
-  for (const { placed, parameters: own } of dealParameters(placeLayers(network), weights)) {
-    const operator = operatorOf(placed.layer);
-    value = operator.dense(graph, placed.layer, value, own, dilation);
-    dilation *= operator.stride(placed.layer);
-  }
-  const probabilities = graph.node("Softmax", [value], { axis: 1 });
+  const pixels = centred(graph, region, means, network.inputScale);
+  const probabilities = meanOfMembers(graph, contents, (weights) => {
+    let value = pixels;
+    let dilation = 1;
+    for (const { placed, parameters } of dealParameters(placeLayers(network), weights)) {
+      const operator = operatorOf(placed.layer);
+      value = operator.dense(graph, placed.layer, value, parameters, dilation);
+      dilation *= operator.stride(placed.layer);
+    }
+    return graph.node("Softmax", [value], { axis: 1 });
+  });
   graph.output("probabilities", probabilities, "float32", [1, network.classes, "height", "width"]);
   return graph.model();
 }

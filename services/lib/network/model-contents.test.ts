@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { ModelProto } from "../proto/third_party/onnx/onnx.ts";
 import { readModel } from "./model-contents.ts";
 import { patchGraph } from "./patch-graph.ts";
-import { CHANNEL_MEANS, NETWORKS, testBothNetworks, testParameters } from "./test-data.fixture.ts";
+import { NETWORKS, testBothNetworks, testContents } from "./test-data.fixture.ts";
 
 const unreadable = (message: RegExp) => ({
   name: "DomainError",
@@ -13,14 +13,15 @@ const unreadable = (message: RegExp) => ({
 });
 
 testBothNetworks("reads back all that went into a model", async (_t, network) => {
-  const parameters = testParameters(network);
-  const { properties, ...contents } = readModel(patchGraph(network, parameters, CHANNEL_MEANS, { "a.key": "said" }));
-  assert.deepEqual(contents, { network, parameters, channelMeans: CHANNEL_MEANS });
-  assert.equal(properties["a.key"], "said");
+  for (const members of [1, 3]) {
+    const { properties, ...contents } = readModel(patchGraph(testContents(network, members), { "a.key": "said" }));
+    assert.deepEqual(contents, testContents(network, members));
+    assert.equal(properties["a.key"], "said");
+  }
 });
 
 testBothNetworks("writes the same bytes for the same contents", async (_t, network) => {
-  const write = () => patchGraph(network, testParameters(network), CHANNEL_MEANS);
+  const write = () => patchGraph(testContents(network));
   assert.deepEqual(write(), write());
 });
 
@@ -30,7 +31,7 @@ test("refuses bytes that are no model, or another's model", () => {
 });
 
 test("refuses a model whose tensors are not those of its description", () => {
-  const model = ModelProto.decode(patchGraph(NETWORKS.other, testParameters(NETWORKS.other), CHANNEL_MEANS));
+  const model = ModelProto.decode(patchGraph(testContents(NETWORKS.other)));
   const [property] = model.metadataProps;
   property!.value = JSON.stringify(NETWORKS.default);
   assert.throws(
@@ -39,4 +40,16 @@ test("refuses a model whose tensors are not those of its description", () => {
   );
   property!.value = "{";
   assert.throws(() => readModel(ModelProto.encode(model).finish()), unreadable(/JSON/));
+});
+
+test("refuses a model that says it has members which it has not, or no possible number of them", () => {
+  const model = ModelProto.decode(patchGraph(testContents(NETWORKS.other, 2)));
+  const count = model.metadataProps.find(({ key }) => key === "radhical.members")!;
+  const read = (said: string) => {
+    count.value = said;
+    return readModel(ModelProto.encode(model).finish());
+  };
+  assert.equal(read("2").members.length, 2);
+  assert.throws(() => read("3"), unreadable(/no float32 tensor "member3.conv1.weight"/));
+  for (const said of ["0", "9", "two"]) assert.throws(() => read(said), unreadable(/"radhical.members" is .*, 1 to 8/));
 });

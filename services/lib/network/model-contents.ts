@@ -1,14 +1,15 @@
 /** @file What a stored model holds beside its graph, and reading it back. */
 import { DomainError, invalid } from "../errors.ts";
 import { ModelProto, type TensorProto, TensorProto_DataType } from "../proto/third_party/onnx/onnx.ts";
+import { MAX_MEMBERS, memberName } from "./members.ts";
 import { type NetworkDescription, readNetwork } from "./network-description.ts";
 import { layoutSize, parameterLayout } from "./parameters.ts";
 
 /** All that a trained network is. */
 export interface ModelContents {
   readonly network: NetworkDescription;
-  /** The flat vector of `parameterLayout`. */
-  readonly parameters: Float32Array;
+  /** The flat vector of `parameterLayout` of each training, one or more: the model's probabilities are the mean of theirs. */
+  readonly members: readonly Float32Array[];
   /** The training data's mean of red, green and blue, 0..255. */
   readonly channelMeans: Float32Array;
 }
@@ -19,14 +20,20 @@ export interface StoredModel extends ModelContents {
   readonly properties: Readonly<Record<string, string>>;
 }
 
-/** The names under which a model keeps the description (a metadata property) and the means (an initializer). */
-export const MODEL_NAMES = { network: "radhical.network", channelMeans: "channelMeans" } as const;
+/** The names under which a model keeps the description and the number of members (metadata properties), and the means (an initializer). */
+export const MODEL_NAMES = {
+  network: "radhical.network",
+  members: "radhical.members",
+  channelMeans: "channelMeans",
+} as const;
 
 /** Checks the arrays against the network. Throws invalidArgument PARAMETERS_INVALID. */
-export function checkContents(network: NetworkDescription, parameters: Float32Array, channelMeans: Float32Array): void {
+export function checkContents({ network, members, channelMeans }: ModelContents): void {
   const size = layoutSize(parameterLayout(network));
-  if (parameters.length !== size) {
-    throw invalid("PARAMETERS_INVALID", `Cannot use ${parameters.length} parameters: the network has ${size}`);
+  if (members.length === 0) throw invalid("PARAMETERS_INVALID", "Cannot use a model without parameters");
+  for (const { length } of members) {
+    if (length !== size)
+      throw invalid("PARAMETERS_INVALID", `Cannot use ${length} parameters: the network has ${size}`);
   }
   if (channelMeans.length !== network.channels) {
     throw invalid(
@@ -46,10 +53,24 @@ export function readModel(model: Uint8Array): StoredModel {
   const tensors = new Map(graph?.initializer.map((tensor) => [tensor.name, tensor]));
 
   const layout = parameterLayout(network);
-  const parameters = new Float32Array(layoutSize(layout));
-  for (const { name, shape, offset } of layout) parameters.set(floats(name, tensors.get(name), shape), offset);
+  const members = Array.from({ length: countMembers(properties) }, (_, member) => {
+    const parameters = new Float32Array(layoutSize(layout));
+    for (const { name: own, shape, offset } of layout) {
+      const name = memberName(member, own);
+      parameters.set(floats(name, tensors.get(name), shape), offset);
+    }
+    return parameters;
+  });
   const means = tensors.get(MODEL_NAMES.channelMeans);
-  return { properties, network, parameters, channelMeans: floats(MODEL_NAMES.channelMeans, means, [network.channels]) };
+  return { properties, network, members, channelMeans: floats(MODEL_NAMES.channelMeans, means, [network.channels]) };
+}
+
+/** A model of one training does not say so: all were, once. */
+function countMembers({ [MODEL_NAMES.members]: said = "1" }: Readonly<Record<string, string>>): number {
+  const count = Number(said);
+  if (!Number.isInteger(count) || count < 1 || count > MAX_MEMBERS)
+    throw unreadable(`its property "${MODEL_NAMES.members}" is "${said}", 1 to ${MAX_MEMBERS} is possible`);
+  return count;
 }
 
 function decode(model: Uint8Array): ModelProto {

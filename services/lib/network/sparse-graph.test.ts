@@ -5,17 +5,16 @@ import { openRuntime } from "../runtime/runtime.ts";
 import { canBlock } from "./blocked/places.ts";
 import { denseGraph } from "./dense-graph.ts";
 import { cheapestPath } from "./evaluation-path.ts";
-import type { NetworkDescription } from "./network-description.ts";
+import type { ModelContents } from "./model-contents.ts";
 import { sparseGraph } from "./sparse-graph.ts";
 import { coverOf, cutRegions, type EvaluatedSize, planWindows, wholeCover } from "./sparse-plan.ts";
 import {
-  CHANNEL_MEANS,
   greatestDifference,
   NETWORKS,
   startRunner,
   testBothNetworks,
+  testContents,
   testEvaluatedNetworks,
-  testParameters,
   testRegion,
   uniform,
 } from "./test-data.fixture.ts";
@@ -46,21 +45,20 @@ const SELECTIONS: readonly Selection[] = [
 ];
 
 /** The largest difference between dense and sparse evaluation from every kind of cover, with blocks of so many channels. */
-async function compare(t: TestContext, network: NetworkDescription, selection: Selection, block: number) {
+async function compare(t: TestContext, contents: ModelContents, selection: Selection, block: number) {
   const { width, height, selected } = selection;
   const run = await startRunner(t);
-  const parameters = testParameters(network);
   const data = testRegion(height, width);
   const surrounded = { width: width + 31, height: height + 31 };
   const region = { type: "uint8", dims: [1, 3, surrounded.height, surrounded.width], data } as const;
-  const dense = (await run(denseGraph(network, parameters, CHANNEL_MEANS), { region })).probabilities!;
+  const dense = (await run(denseGraph(contents), { region })).probabilities!;
   const expected = [0, 1, 2].flatMap((c) => Array.from(selected, (pixel) => dense[c * width * height + pixel]!));
-  const layers = windowedLayers(network);
+  const layers = windowedLayers(contents.network);
   const gathering = gatheringLayer(layers)!;
   const layer = layers[gathering]!;
   const { marginPx } = layers[gathering - 1]!;
   const small = { width: 5, height: 3 };
-  const model = sparseGraph(network, parameters, CHANNEL_MEANS, block);
+  const model = sparseGraph(contents, block);
   let largest = 0;
   for (const cover of [
     coverOf(selected, selection, layer, marginPx),
@@ -87,17 +85,17 @@ for (const selection of SELECTIONS) {
   const { name, width, height } = selection;
   const where = `${name} of ${width} x ${height}`;
   testBothNetworks(`gives ${where} what dense evaluation gives, from every cover`, async (t, network) => {
-    const largest = await compare(t, network, selection, 0);
+    const largest = await compare(t, testContents(network), selection, 0);
     assert.ok(largest <= 1e-6, `differs by ${largest}`);
   });
 
   const behaviour = `gives ${where} the very bits of dense evaluation where CPU and widths have blocks`;
-  testEvaluatedNetworks(behaviour, async (t, { network, fitsBlocks }) => {
+  testEvaluatedNetworks(behaviour, async (t, { network, members, fitsBlocks }) => {
     const runtime = await openRuntime({ workers: 1, threadsPerWorker: 1, device: "cpu" });
     const { channelBlock } = runtime;
     await runtime.close();
     checkBlocksFound(runtime);
-    const largest = await compare(t, network, selection, channelBlock);
+    const largest = await compare(t, testContents(network, members), selection, channelBlock);
     const allowed = fitsBlocks && channelBlock > 0 ? 0 : 1e-6;
     assert.ok(largest <= allowed, `differs by ${largest} in blocks of ${channelBlock}`);
   });
@@ -120,7 +118,7 @@ const nuclei = (share: number) => {
   return pixelsWhere(256, 256, (x, y) => Math.hypot((x % spacing) - spacing / 2, (y % spacing) - spacing / 2) < 10);
 };
 
-testEvaluatedNetworks("takes the path that is the fastest by what NUMBERS.md measured", (_t, { name, network }) => {
+testEvaluatedNetworks("takes the path that is the fastest by what NUMBERS.md measured", (_t, { network }) => {
   const layers = windowedLayers(network);
   const chosen = (selected: Int32Array) => {
     const path = cheapestPath(layers, selected, { width: 256, height: 256 });
@@ -129,7 +127,7 @@ testEvaluatedNetworks("takes the path that is the fastest by what NUMBERS.md mea
   };
   assert.equal(chosen(nuclei(0.03)), "sparse from rectangles");
   // Almost all of the other network lies before what it gathers for: from the whole, that saves less than gathering costs.
-  assert.equal(chosen(nuclei(0.25)), name === "other" ? "dense" : "sparse from the whole");
+  assert.equal(chosen(nuclei(0.25)), network === NETWORKS.other ? "dense" : "sparse from the whole");
   assert.equal(chosen(pixelsWhere(256, 256, () => true)), "dense");
   assert.equal(chosen(Int32Array.of(5, 40_000)), "patches");
 });

@@ -2,10 +2,10 @@
 import { blockedFront, blockedPlaces, blockedTable, canBlock, type DealtLayer } from "./blocked/places.ts";
 import { Graph, type Value } from "./graph.ts";
 import { centred } from "./input.ts";
-import { checkContents, MODEL_NAMES } from "./model-contents.ts";
-import type { NetworkDescription } from "./network-description.ts";
+import { meanOfMembers } from "./members.ts";
+import { checkContents, MODEL_NAMES, type ModelContents } from "./model-contents.ts";
 import { operatorOf } from "./operators/table.ts";
-import { constantParameters, dealParameters, parameterLayout } from "./parameters.ts";
+import { dealParameters } from "./parameters.ts";
 import { gatheringLayer, windowedLayers } from "./windowed-layers.ts";
 
 /**
@@ -14,13 +14,9 @@ import { gatheringLayer, windowedLayers } from "./windowed-layers.ts";
  * [windowPx, N, windowPx] (`planWindows`). Output: `probabilities` float32 [3, N]. `channelBlock` is that of the runtime's CPU, 0 for
  * none; with it the numbers are those of `denseGraph` to the bit.
  */
-export function sparseGraph(
-  network: NetworkDescription,
-  parameters: Float32Array,
-  channelMeans: Float32Array,
-  channelBlock: number,
-): Uint8Array {
-  checkContents(network, parameters, channelMeans);
+export function sparseGraph(contents: ModelContents, channelBlock: number): Uint8Array {
+  checkContents(contents);
+  const { network, channelMeans } = contents;
   const layers = windowedLayers(network);
   const gathering = gatheringLayer(layers);
   if (gathering === undefined)
@@ -30,20 +26,21 @@ export function sparseGraph(
   const { windowPx } = layers[gathering]!;
   const windows = graph.input("windows", "int32", [windowPx, "selected", windowPx]);
   const means = graph.float32(MODEL_NAMES.channelMeans, [3], channelMeans);
-  const constants = constantParameters(graph, parameterLayout(network), parameters);
-  const dealt = dealParameters(layers, constants).map(({ parameters: values }, i) => ({ ...layers[i]!, values }));
-  const [front, behind] = [dealt.slice(0, gathering), dealt.slice(gathering)];
   const pixels = centred(graph, regions, means, network.inputScale);
   const { channels } = layers[gathering]!.input;
-  let logits: Value;
-  if (canBlock(layers, channelBlock)) {
-    const table = blockedTable(graph, blockedFront(graph, pixels, front, channelBlock), channels, channelBlock);
-    const value = blockedPlaces(graph, table, windows, behind, channelBlock);
-    logits = graph.reshape(value, [network.classes, -1]);
-  } else {
-    logits = graph.node("Transpose", [plainPlaces(graph, plainFront(graph, pixels, front), windows, behind)]);
-  }
-  const probabilities = graph.node("Softmax", [logits], { axis: 0 });
+  const probabilities = meanOfMembers(graph, contents, (constants) => {
+    const dealt = dealParameters(layers, constants).map(({ parameters: values }, i) => ({ ...layers[i]!, values }));
+    const [front, behind] = [dealt.slice(0, gathering), dealt.slice(gathering)];
+    let logits: Value;
+    if (canBlock(layers, channelBlock)) {
+      const table = blockedTable(graph, blockedFront(graph, pixels, front, channelBlock), channels, channelBlock);
+      const value = blockedPlaces(graph, table, windows, behind, channelBlock);
+      logits = graph.reshape(value, [network.classes, -1]);
+    } else {
+      logits = graph.node("Transpose", [plainPlaces(graph, plainFront(graph, pixels, front), windows, behind)]);
+    }
+    return graph.node("Softmax", [logits], { axis: 0 });
+  });
   graph.output("probabilities", probabilities, "float32", [network.classes, "selected"]);
   return graph.model();
 }

@@ -2,6 +2,7 @@
 import { type TestContext, test } from "node:test";
 import { openRuntime } from "../runtime/runtime.ts";
 import { float32Data, type Tensor, type Tensors } from "../runtime/tensor.ts";
+import type { ModelContents } from "./model-contents.ts";
 import { DEFAULT_NETWORK, halved, type NetworkDescription, parseNetwork } from "./network-description.ts";
 import { layoutSize, parameterLayout } from "./parameters.ts";
 
@@ -34,9 +35,11 @@ export const NETWORKS: { readonly [Name in "default" | "other"]: NetworkDescript
  * whole blocks of any CPU's, so that sparse evaluation is exact; the other network's are not, by design, and it is evaluated as rows.
  */
 const EVALUATED_NETWORKS = [
-  { name: "default", network: NETWORKS.default, fitsBlocks: true },
-  { name: "half", network: halved(NETWORKS.default), fitsBlocks: true },
-  { name: "other", network: NETWORKS.other, fitsBlocks: false },
+  { name: "default", network: NETWORKS.default, members: 1, fitsBlocks: true },
+  { name: "half", network: halved(NETWORKS.default), members: 1, fitsBlocks: true },
+  { name: "three of half", network: halved(NETWORKS.default), members: 3, fitsBlocks: true },
+  { name: "other", network: NETWORKS.other, members: 1, fitsBlocks: false },
+  { name: "two of other", network: NETWORKS.other, members: 2, fitsBlocks: false },
 ] as const;
 /** What the stored values of PyTorch were computed with. */
 export const CHANNEL_MEANS = Float32Array.of(180.5, 120.25, 160.75);
@@ -54,13 +57,20 @@ export function uniform(seed: number, index: number): number {
 export const signedNoise = (seed: number, length: number): Float32Array =>
   Float32Array.from({ length }, (_, i) => 2 * uniform(seed, i) - 1);
 
+/** Returns a model of a network; its first member has `testParameters`, the others each their own. */
+export const testContents = (network: NetworkDescription, members = 1): ModelContents => ({
+  network,
+  members: Array.from({ length: members }, (_, member) => testParameters(network, 1 + 100 * member)),
+  channelMeans: CHANNEL_MEANS,
+});
+
 /** Returns parameters with biases other than 0, which a first step of training would have. */
-export function testParameters(network: NetworkDescription): Float32Array {
+export function testParameters(network: NetworkDescription, seed = 1): Float32Array {
   const layout = parameterLayout(network);
   const parameters = new Float32Array(layoutSize(layout));
   for (const { kind, shape, offset, size } of layout) {
     const bound = kind === "weight" ? Math.sqrt(6 / (size / shape[0]!)) : 0.1;
-    for (let i = offset; i < offset + size; i++) parameters[i] = (2 * uniform(1, i) - 1) * bound;
+    for (let i = offset; i < offset + size; i++) parameters[i] = (2 * uniform(seed, i) - 1) * bound;
   }
   return parameters;
 }

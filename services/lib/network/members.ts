@@ -1,0 +1,30 @@
+/**
+ * @file Models of several trainings of one network: the mean of their probabilities errs less than each of them, for what one training
+ * makes of noise another does not (Hansen and Salamon, IEEE TPAMI 1990; Lakshminarayanan et al., NeurIPS 2017, sec. 2.4).
+ */
+import type { Graph, Value } from "./graph.ts";
+import type { NetworkDescription } from "./network-description.ts";
+import { constantParameters, parameterLayout } from "./parameters.ts";
+
+/** Every member is computed at every pixel; beyond a few, one more gives next to nothing. */
+export const MAX_MEMBERS = 8;
+
+/** Returns the name of a member's parameter (`conv1.weight`) in a model; the first member's is its own. */
+export const memberName = (member: number, name: string): string =>
+  member === 0 ? name : `member${member + 1}.${name}`;
+
+/** Returns the mean of what `write` makes of each member's parameters, which are constants in the layout's order. */
+export function meanOfMembers(
+  graph: Graph,
+  { network, members }: { readonly network: NetworkDescription; readonly members: readonly Float32Array[] },
+  write: (parameters: readonly Value[]) => Value,
+): Value {
+  const [first, ...others] = members.map((parameters, member) => {
+    const layout = parameterLayout(network).map((own) => ({ ...own, name: memberName(member, own.name) }));
+    return write(constantParameters(graph, layout, parameters));
+  });
+  if (first === undefined) throw new Error("A model has at least one member");
+  if (others.length === 0) return first;
+  const sum = others.reduce((before, own) => graph.node("Add", [before, own]), first);
+  return graph.node("Mul", [sum, graph.scalar(1 / members.length)]);
+}

@@ -14,11 +14,11 @@ export function seededModel(
   level: number,
   reduction: number,
   seed: number,
-  network: NetworkDescription = DEFAULT_NETWORK,
+  { network = DEFAULT_NETWORK, members = 1 }: { readonly network?: NetworkDescription; readonly members?: number } = {},
 ): ModelFile {
   const onnx = patchGraph({
     network,
-    members: [initialParameters(network, seed + level)],
+    members: Array.from({ length: members }, (_, member) => initialParameters(network, seed + level + 100 * member)),
     channelMeans: CHANNEL_MEANS,
   });
   const manifest = {

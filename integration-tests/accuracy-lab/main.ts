@@ -11,7 +11,7 @@ import { parseLabSettings, trainInLab } from "./train.ts";
 
 const USAGE =
   "npm run accuracy -- train --images GLOB --masks GLOB --learn 01,02 --out DIR [--settings '{\"iterations\":4000}'], " +
-  "or rules DIR… --images GLOB --masks GLOB, or cascade DIR DIR… (a training of each level) --images GLOB --masks GLOB";
+  "or rules DIR… --images GLOB --masks GLOB, or cascade DIR DIR… (a training of each level) --images GLOB --masks GLOB; DIR+DIR: the mean of their maps";
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 const tell = (line: string): void => void process.stderr.write(`${line}\n`);

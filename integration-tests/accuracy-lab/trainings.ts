@@ -10,12 +10,19 @@ const Training = z.object({
 });
 type Training = z.output<typeof Training>;
 
-/** Returns whom a training learnt from, its last loss and its level. */
-export async function readTraining(folder: string): Promise<Training> {
-  return Training.parse(JSON.parse(await readFile(join(folder, "settings.json"), "utf8")));
+/** Returns whom a training learnt from, its last loss and its level; of several folders with "+" between them, the first's. */
+export async function readTraining(folders: string): Promise<Training> {
+  return Training.parse(JSON.parse(await readFile(join(membersOf(folders)[0]!, "settings.json"), "utf8")));
 }
 
-/** Returns the maps of an image: float32 [3, h, w]. */
-export async function readMaps(folder: string, stem: string): Promise<Float32Array> {
+/** Returns the maps of an image, float32 [3, h, w]; of several folders with "+" between them, their mean. */
+export async function readMaps(folders: string, stem: string): Promise<Float32Array> {
+  const members = await Promise.all(membersOf(folders).map((folder) => readOwnMaps(folder, stem)));
+  return members[0]!.map((_, i) => members.reduce((sum, maps) => sum + maps[i]!, 0) / members.length);
+}
+
+const membersOf = (folders: string): string[] => folders.split("+");
+
+async function readOwnMaps(folder: string, stem: string): Promise<Float32Array> {
   return new Float32Array(Uint8Array.from(await readFile(join(folder, `${stem}.maps`))).buffer);
 }

@@ -26,7 +26,7 @@ export const dense: Benchmark = {
   ],
   open: async ({ peers }) => {
     const runtime = await openRuntime({ workers: 1, threadsPerWorker: THREADS, device: "cpu" });
-    const { onnx } = seededModel(1, 1, 1, DEFAULT_NETWORK);
+    const { onnx } = seededModel(1, 1, 1);
     const loaded = openNetwork(readModel(onnx), runtime);
     const { image } = makeTissue({ width: DENSE_PX, height: DENSE_PX, seed: 1 });
     const surrounded = (side: number): Uint8Array<ArrayBuffer> => {

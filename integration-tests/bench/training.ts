@@ -96,7 +96,7 @@ export const training: Benchmark = {
     const { batch, stop } = openBatchFeed(source, STEPS);
     const graph = await openGraph(runtime, runtime.channelBlock);
     const portable = await openGraph(runtime, 0);
-    const forward = await runtime.session(seededModel(1, 1, 1, DEFAULT_NETWORK).onnx);
+    const forward = await runtime.session(seededModel(1, 1, 1).onnx);
     const data = new Uint8Array(BATCH * PATCH_BYTES);
     const passForward = async (): Promise<void> => {
       for (let step = 0; step < STEPS; step++)

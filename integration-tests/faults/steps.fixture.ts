@@ -10,7 +10,7 @@ import { sha256 } from "../../services/lib/service/content-id.ts";
 import { temporaryFolder } from "../radhical-command.fixture.ts";
 import { buildSmall, extractSmall, smallCohort, smallTraining, splitSmall, trainSmall } from "../rpc-jobs.fixture.ts";
 
-/** Two networks that train for some seconds each: checkpoints are saved every two. */
+/** Level 1, of two networks, and level 2, which train for some seconds each: checkpoints are saved every two. */
 export const TRAINING = smallTraining(1200);
 const COHORT = { images: 7, size: 200, reductions: [1, 2] };
 

@@ -135,6 +135,7 @@ export const Report = z.strictObject({
     z.strictObject({
       fold: z.int().min(1),
       level: z.int().min(1),
+      members: z.int().min(1),
       iterations: z.int().min(1),
       testAccuracy: fraction,
       stepsPerSecond: z.number().min(0),

@@ -29,7 +29,7 @@ export function seededModel(
     reduction,
     mpp: 0.25,
     normalisation: NORMALISATION,
-    settings: { iterations: 1 },
+    settings: { iterations: 1, members },
     testAccuracy: 0,
     confusion: [
       [0, 0, 0],

@@ -44,7 +44,9 @@ const build = (annotation: "sparse" | "complete" = "complete"): Report =>
       levels: [{ level: 1, patches: 30n, bytes: 92160n, byLabel: [10n, 20n] }],
       shortfalls: [{ imageId: first, level: 2, kind: "edge", wanted: 500n, found: 7n }],
     }),
-    models: [Model.fromPartial({ fold: 1, level: 1, iterations: 60, testAccuracy: 0.875, stepsPerSecond: 21.4 })],
+    models: [
+      Model.fromPartial({ fold: 1, level: 1, members: 2, iterations: 60, testAccuracy: 0.875, stepsPerSecond: 21.4 }),
+    ],
     tuning: GetTuningResponse.fromPartial({
       chosen: [
         {
@@ -81,7 +83,7 @@ test("the report has the fields that others build on, and JSON keeps them", () =
     {
       annotation: "complete",
       patches: [{ level: 1, patches: 30, bytes: 92160, byClass: [10, 20] }],
-      training: [{ fold: 1, level: 1, iterations: 60, testAccuracy: 0.875, stepsPerSecond: 21.4 }],
+      training: [{ fold: 1, level: 1, members: 2, iterations: 60, testAccuracy: 0.875, stepsPerSecond: 21.4 }],
       thresholds: { lower: [0.5, 0.1], upper: [null, 0.9], final: [0.5, 0.45] },
       greedy: { lower: [null, null], upper: [null, null], final: [null, null] },
       tradeoff: [
@@ -149,6 +151,10 @@ test("the table's columns stand under their headings, apart from each other", ()
     );
   }
   assert.match(lines.join("\n"), /naive .* ~1:01:40$/m);
+});
+
+test("the table says how many networks of a level were trained for how many steps", () => {
+  assert.match(summary(build(), "result"), /^ +level +steps .*\n +1 +2 x 60 +87\.5 % +21\.4$/m);
 });
 
 test("the table says where things are", () => {

@@ -77,9 +77,10 @@ export function buildReport({ levels, annotation, statistics, models, tuning, te
       wanted: Number(wanted),
       found: Number(found),
     })),
-    training: models.map(({ fold: own, level, iterations, testAccuracy, stepsPerSecond }) => ({
+    training: models.map(({ fold: own, level, iterations, members, testAccuracy, stepsPerSecond }) => ({
       fold: own,
       level,
+      members,
       iterations,
       testAccuracy,
       stepsPerSecond,
@@ -128,9 +129,9 @@ function patchRows(patches: Report["patches"]): string[][] {
 }
 
 function trainingRows(training: Report["training"]): string[][] {
-  const rows = training.map(({ level, iterations, testAccuracy, stepsPerSecond }) => [
+  const rows = training.map(({ level, members, iterations, testAccuracy, stepsPerSecond }) => [
     String(level),
-    String(iterations),
+    members > 1 ? `${members} x ${iterations}` : String(iterations),
     `${(100 * testAccuracy).toFixed(1)} %`,
     // of one that had its last step when the run went on there is none
     stepsPerSecond > 0 ? stepsPerSecond.toFixed(1) : "",

@@ -66,6 +66,7 @@ export async function keepModel(
     reduction,
     mpp,
     iterations: settings.iterations,
+    members: contents.members.length,
     testAccuracy: accuracy(confusion),
     confusion: confusion.map(BigInt),
     rareClasses: rareClasses(countClasses(byLabel, classOfLabel), classOfLabel),

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { DomainError, invalid } from "../lib/errors.ts";
 import { NORMALISATION } from "../lib/method/normalisation.ts";
-import { readModel } from "../lib/network/model-contents.ts";
+import { MODEL_NAMES, readModel, type StoredModel } from "../lib/network/model-contents.ts";
 import { objectKey } from "../lib/objects/object-key.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
 import { type ImportModelRequest, type ImportModelResponse, Model } from "../lib/proto/radhical/v1/training.ts";
@@ -35,7 +35,7 @@ const Manifest = z.object({
   reduction: z.int().min(1),
   mpp: z.number().positive(),
   normalisation: z.literal(NORMALISATION, { error: `only "${NORMALISATION}" is known here; train the model anew` }),
-  settings: z.object({ iterations: z.int().min(1) }),
+  settings: z.object({ iterations: z.int().min(1), members: z.int().min(1).default(1) }),
   testAccuracy: z.number(),
   confusion: z.tuple([Row, Row, Row]),
   rareClasses: z.array(z.int().min(0).max(2)),
@@ -62,6 +62,7 @@ export function parseManifest(modelId: string, manifest: string): Model {
   return Model.fromPartial({
     ...fields,
     iterations: settings.iterations,
+    members: settings.members,
     confusion: confusion.flat().map(BigInt),
   });
 }
@@ -78,18 +79,20 @@ export const purposeOf = ({ splitId, fold, level, reduction, mpp }: Purpose): Re
 });
 
 /** A manifest stays with its model's bytes for ever, for all callers. Throws MANIFEST_INVALID where the file itself says otherwise. */
-function checkPurpose(model: Model, properties: Readonly<Record<string, string>>): void {
-  for (const [name, said] of Object.entries(purposeOf(model))) {
-    const own = properties[name];
+function checkAgainstFile(model: Model, { properties, members }: StoredModel): void {
+  const inFile: Readonly<Record<string, string>> = { ...properties, [MODEL_NAMES.members]: String(members.length) };
+  for (const [name, said] of Object.entries({ ...purposeOf(model), [MODEL_NAMES.members]: String(model.members) })) {
+    const own = inFile[name];
     if (own === undefined || own === said) continue;
     const message = `Cannot use the manifest of model "${model.modelId}": it says "${said}" where the model itself says "${own}" (${name}); fetch or copy it again`;
     throw invalid("MANIFEST_INVALID", message);
   }
 }
 
-/** Whether two descriptions say the same; how fast a model was trained no manifest says. */
+/** Whether two descriptions say the same; how fast a model was trained no manifest says, and models of one network once did not say that. */
 const isSame = (one: Model, other: Model): boolean => {
-  const bytes = (model: Model): Uint8Array => encode(Model, { ...model, stepsPerSecond: 0 });
+  const bytes = (model: Model): Uint8Array =>
+    encode(Model, { ...model, stepsPerSecond: 0, members: Math.max(1, model.members) });
   return Buffer.from(bytes(one)).equals(bytes(other));
 };
 
@@ -100,7 +103,7 @@ export const importModel =
     const { header, bytes } = await receiveUpload(parts, MAX_MODEL_BYTES, async () => false);
     const modelId = shortId(header.sha256);
     const model = parseManifest(modelId, header.manifest);
-    checkPurpose(model, readModel(bytes ?? new Uint8Array()).properties);
+    checkAgainstFile(model, readModel(bytes ?? new Uint8Array()));
     await storeModel(ctx.objects, model, header.manifest, bytes ?? new Uint8Array());
     const { model: stored } = await readDocument(ctx.objects, MODEL, modelId);
     if (stored === undefined || isSame(stored, model)) return { model };

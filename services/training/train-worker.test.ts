@@ -251,12 +251,18 @@ test("a model that was fetched is the same model after an import elsewhere", asy
   for await (const { key } of elsewhere.list("")) assert.fail(`a refused model left "${key}"`);
   // The first manifest is everybody's: it must be what the file itself says.
   const changed = (fields: object): string => JSON.stringify({ ...JSON.parse(stored.manifest), ...fields });
-  for (const [name, value] of Object.entries({ level: 7, mpp: 0.5, splitId: "x" })) {
+  const lies = {
+    7: { level: 7 },
+    0.5: { mpp: 0.5 },
+    x: { splitId: "x" },
+    2: { settings: { iterations: 150, members: 2 } },
+  };
+  for (const [value, lie] of Object.entries(lies)) {
     const refusal = {
       reason: "MANIFEST_INVALID",
       message: new RegExp(`it says "${value}" where the model itself says`),
     };
-    await assert.rejects(take(upload(changed({ [name]: value }), bytes)), refusal);
+    await assert.rejects(take(upload(changed(lie), bytes)), refusal);
   }
   for await (const { key } of elsewhere.list("")) assert.fail(`a refused manifest left "${key}"`);
   const { model } = await take(upload(stored.manifest, bytes));

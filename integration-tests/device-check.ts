@@ -126,12 +126,12 @@ async function checkNetwork(name: string, network: NetworkDescription, cpu: Runt
   const cases: [string, Uint8Array, Tensors][] = [
     [
       "per patch",
-      patchGraph(testContents(network)),
+      patchGraph(testContents(network, 2)),
       { patches: { type: "uint8", dims: [BATCH, 3, 32, 32], data: patches } },
     ],
     [
       "dense",
-      denseGraph(testContents(network)),
+      denseGraph(testContents(network, 2)),
       { region: { type: "uint8", dims: [1, 3, height, width], data: region } },
     ],
   ];

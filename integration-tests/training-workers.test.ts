@@ -54,7 +54,11 @@ if (servers) {
 
     const first = await serve("first", []);
     const databaseSetId = await smallDatabases(first, join(await temporaryFolder(t), "cohort"));
-    const { job } = await first.training.train({ requestId: "x", databaseSetId, settings: smallTraining(ENDLESS) });
+    const { job } = await first.training.train({
+      requestId: "x",
+      databaseSetId,
+      settings: { ...smallTraining(ENDLESS), members: 1 },
+    });
     assert.ok(job);
     await watchUntil(first, job.id, ({ done }) => done > 0n);
     const longMs = Date.now() + 1.25 * SESSION_TIMEOUT_MS;

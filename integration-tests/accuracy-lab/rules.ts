@@ -23,7 +23,12 @@ export async function rulesTable(cohort: readonly LabImage[], folder: string): P
   const { learn, loss } = await readTraining(folder);
   const maps = await Promise.all(cohort.map(({ stem }) => readMaps(folder, stem)));
   const curvesOf = (cleaning: Cleaning): Curve[] => cohort.map((image, i) => curveOf(image, maps[i]!, cleaning));
-  const lines = [`${basename(folder)}: learnt from ${learn.join(", ")}, loss ${loss.toFixed(3)}`];
+  const lines = [
+    `${folder
+      .split("+")
+      .map((member) => basename(member))
+      .join("+")}: learnt from ${learn.join(", ")}, loss ${loss.toFixed(3)}`,
+  ];
   for (const minNucleusPx of LEAST_AREAS) {
     const heldOut = curvesOf({ ...DEFAULT_CLEANING, minNucleusPx }).filter(({ patient }) => !learn.includes(patient));
     lines.push(row(`  held out, nuclei of at least ${minNucleusPx}`, heldOut, best(heldOut)));

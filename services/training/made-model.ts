@@ -46,16 +46,23 @@ interface MadeModel {
   readonly stepsPerSecond: number;
 }
 
+/** What models are made with. */
+export interface MakingContext {
+  readonly objects: ObjectStore;
+  runtime(): Promise<Runtime>;
+}
+
 /** Stores the model of a task with its manifest; returns its record. */
 export async function keepModel(
-  ctx: { readonly objects: ObjectStore; runtime(): Promise<Runtime> },
+  ctx: MakingContext,
   task: TrainTask,
   unit: UnitContext,
   { contents, test, story, stepsPerSecond }: MadeModel,
 ): Promise<Uint8Array> {
   const { data, settings } = partsOf(task);
+  const runtime = await ctx.runtime();
   const onnx = patchGraph(contents, identityOf(task, settings));
-  const confusion = await confusionOf(await ctx.runtime(), onnx, test, unit);
+  const confusion = await confusionOf(runtime, onnx, test, unit);
   const { classOfLabel = [], byLabel = [] } = data.train.database ?? {};
   const { splitId, fold, level, reduction, mpp } = task;
   const model = Model.fromPartial({
@@ -71,7 +78,14 @@ export async function keepModel(
     confusion: confusion.map(BigInt),
     rareClasses: rareClasses(countClasses(byLabel, classOfLabel), classOfLabel),
   });
-  const manifest = buildManifest({ model, settings, network: contents.network, data, story });
+  const manifest = buildManifest({
+    model,
+    settings,
+    network: contents.network,
+    data,
+    computeClass: runtime.computeClass,
+    story,
+  });
   await storeModel(ctx.objects, model, manifest, onnx);
   return encode(Model, { ...model, stepsPerSecond });
 }

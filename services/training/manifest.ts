@@ -15,15 +15,15 @@ export interface ManifestParts {
   readonly settings: TrainingSettings;
   readonly network: NetworkDescription;
   readonly data: BuildRecord;
+  readonly computeClass: string;
   readonly story: TrainingStory;
 }
 
-/** How a model came about: what `storyOf` says of one training, or the manifests of those that it is the mean of. */
-export type TrainingStory = ReturnType<typeof storyOf> | { readonly members: readonly unknown[] };
+/** How a model came about: the curves of its training, or the manifests of those that it is the mean of. */
+export type TrainingStory = ReturnType<typeof curvesOf> | { readonly trainings: readonly unknown[] };
 
-/** Returns what a manifest says of one training. */
-export const storyOf = (computeClass: string, losses: readonly number[], accuracies: readonly number[]) => ({
-  computeClass,
+/** Returns what a manifest says of a training's course. */
+export const curvesOf = (losses: readonly number[], accuracies: readonly number[]) => ({
   // The loss is the mean over the steps up to `step`; the accuracy is the model's, had training ended there.
   lossCurve: losses.map((loss, i) => ({ step: (i + 1) * LOSS_STEPS, loss })),
   accuracyCurve: accuracies.map((accuracy, i) => ({ step: (i + 1) * ACCURACY_STEPS, accuracy })),
@@ -31,11 +31,11 @@ export const storyOf = (computeClass: string, losses: readonly number[], accurac
 });
 
 /** Returns the manifest as JSON. It holds no time and no speed: the same training gives the same bytes. */
-export function buildManifest({ model, settings, network, data, story }: ManifestParts): string {
-  const { modelId, splitId, fold, level, reduction, mpp, iterations, testAccuracy, confusion, rareClasses } = model;
+export function buildManifest({ model, settings, network, data, computeClass, story }: ManifestParts): string {
+  const { modelId, splitId, fold, level, reduction, mpp, iterations, members, testAccuracy, confusion, rareClasses } =
+    model;
   const classes = data.train?.database?.classOfLabel ?? [];
   const { coarseNetwork: _, ...own } = settings;
-  const members = Math.max(1, settings.members);
   const manifest = {
     modelId,
     splitId,
@@ -56,6 +56,7 @@ export function buildManifest({ model, settings, network, data, story }: Manifes
     },
     classWeights: [...classWeights(countClasses(data.train?.database?.byLabel ?? [], classes))],
     versions: { radhical: SOFTWARE_VERSION, onnxOpset: Number(OPSET) },
+    computeClass,
     rareClasses,
     testAccuracy,
     confusion: [0, 1, 2].map((row) => confusion.slice(3 * row, 3 * row + 3).map(Number)),

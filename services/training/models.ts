@@ -89,10 +89,12 @@ function checkAgainstFile(model: Model, { properties, members }: StoredModel): v
   }
 }
 
-/** Whether two descriptions say the same; how fast a model was trained no manifest says, and models of one network once did not say that. */
+/** Returns a stored description as readers get it: earlier versions, whose models were of one network, did not say so. */
+export const asTold = (model: Model): Model => ({ ...model, members: Math.max(1, model.members) });
+
+/** Whether two descriptions say the same; how fast a model was trained no manifest says. */
 const isSame = (one: Model, other: Model): boolean => {
-  const bytes = (model: Model): Uint8Array =>
-    encode(Model, { ...model, stepsPerSecond: 0, members: Math.max(1, model.members) });
+  const bytes = (model: Model): Uint8Array => encode(Model, { ...asTold(model), stepsPerSecond: 0 });
   return Buffer.from(bytes(one)).equals(bytes(other));
 };
 

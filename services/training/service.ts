@@ -13,7 +13,7 @@ import { finishable } from "../lib/service/jobs/job-definition.ts";
 import { startWorker } from "../lib/service/jobs/worker.ts";
 import type { ServiceDefinition } from "../lib/service/service.ts";
 import { TRAIN_TOPIC } from "../lib/service/topics.ts";
-import { importModel } from "./models.ts";
+import { asTold, importModel } from "./models.ts";
 import { trainJobs } from "./train.ts";
 import { trainWorker } from "./train-worker.ts";
 
@@ -34,11 +34,11 @@ export const training: ServiceDefinition = {
     const rpcs: TrainingServiceImplementation = {
       train: async (request, context) => ({ job: await coordinator.submit(jobs, request, callerOf(context)) }),
       listModels: async ({ modelSetId }) => ({
-        models: (await readDocument(objects, MODEL_SET, modelSetId)).models.sort(byFoldAndLevel),
+        models: (await readDocument(objects, MODEL_SET, modelSetId)).models.map(asTold).sort(byFoldAndLevel),
       }),
       describeModel: async ({ modelId }) => {
         const { model, manifest } = await readDocument(objects, MODEL, modelId);
-        return { model, manifest };
+        return { model: model && asTold(model), manifest };
       },
       fetchModel: async function* ({ modelId }) {
         const { key } = await readDocument(objects, MODEL, modelId);

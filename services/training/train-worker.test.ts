@@ -4,14 +4,7 @@ import { type TestContext, test } from "node:test";
 import { readModel } from "../lib/network/model-contents.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
 import { Model, Optimizer, RateSchedule, TrainingSettings } from "../lib/proto/radhical/v1/training.ts";
-import {
-  Checkpoint,
-  type JoinTask,
-  TrainingTask,
-  TrainTask,
-  UnitEvent,
-  UnitEventKind,
-} from "../lib/proto/radhical/v1/work.ts";
+import { Checkpoint, TrainTask, UnitEvent, UnitEventKind } from "../lib/proto/radhical/v1/work.ts";
 import { openInProcessQueue } from "../lib/queue/in-process-queue.ts";
 import type { Delivery } from "../lib/queue/queue.ts";
 import { openRuntime, type Runtime } from "../lib/runtime/runtime.ts";
@@ -24,7 +17,7 @@ import { UNIT_HEADERS } from "../lib/service/jobs/units.ts";
 import { startWorker } from "../lib/service/jobs/worker.ts";
 import { createLogger } from "../lib/service/log.ts";
 import { eventsTopic, TRAIN_TOPIC } from "../lib/service/topics.ts";
-import { importModel, parseManifest } from "./models.ts";
+import { asTold, importModel, parseManifest, storeModel } from "./models.ts";
 import { accuracy } from "./test-accuracy.ts";
 import { TINY_NETWORK, toyRecords } from "./toy-data.fixture.ts";
 import { trainWorker } from "./train-worker.ts";
@@ -81,8 +74,6 @@ async function toyTask(objects: ObjectStore, changes: Partial<TrainingSettings> 
   return TrainTask.fromPartial({ data, settings, fold: 1, level: 2, reduction: 2, mpp: 0.25 });
 }
 
-const training = (task: TrainTask): TrainingTask => ({ work: { $case: "train", value: task } });
-
 async function startRuntime(t: TestContext, workers: number): Promise<Runtime> {
   const runtime = await openRuntime({ workers, threadsPerWorker: 1, device: "cpu" });
   afterTest(t, () => runtime.close());
@@ -104,7 +95,7 @@ async function trainToy(t: TestContext, options: ToyOptions = {}) {
       if (detail !== undefined) details.push(detail);
       if (++signs === options.stopAfter) setTimeout(() => stopping.abort(), 30);
     };
-    return worker.handle(training(task), { signal: stopping.signal, outputKey: "", headers: {}, progress });
+    return worker.handle(task, { signal: stopping.signal, outputKey: "", headers: {}, progress });
   };
   if (options.stopAfter !== undefined) await assert.rejects(begin(), { name: "AbortError" });
   const output = await begin();
@@ -185,7 +176,7 @@ test("as many networks train side by side as the process has workers", async (t)
       [UNIT_HEADERS.unit]: String(level),
       [UNIT_HEADERS.output]: `training/${level}/record`,
     };
-    return { key: String(level), value: encode(TrainingTask, training({ ...task, level })), headers };
+    return { key: String(level), value: encode(TrainTask, { ...task, level }), headers };
   });
   await queue.publish(TRAIN_TOPIC, messages);
   const advanced = () => new Set(told.filter(({ amount }) => amount > 0n).map(({ unit }) => unit));
@@ -203,10 +194,10 @@ test("a model that is joined of trainings gives the mean of what theirs give, an
   const recordKeys = ["training/one/record", "training/two/record"];
   for (const [i, key] of recordKeys.entries()) {
     const member = { ...task, settings: { ...settings, seed: settings.seed + BigInt(i) } };
-    await objects.put(key, (await worker.handle(training(member), unit))!);
+    await objects.put(key, (await worker.handle(member, unit))!);
   }
-  const join: JoinTask = { task: { ...task, settings: { ...settings, members: 2 } }, recordKeys };
-  const joined = async () => Model.decode((await worker.handle({ work: { $case: "join", value: join } }, unit))!);
+  const join = { ...task, settings: { ...settings, members: 2 }, memberRecords: recordKeys };
+  const joined = async () => Model.decode((await worker.handle(join, unit))!);
   const record = await joined();
   const stored = await readDocument(objects, MODEL, record.modelId);
   const documents = await Promise.all(
@@ -217,16 +208,22 @@ test("a model that is joined of trainings gives the mean of what theirs give, an
   assert.notDeepEqual(own[0], own[1]);
   const manifest = JSON.parse(stored.manifest);
   assert.deepEqual(
-    manifest.members,
+    manifest.trainings,
     documents.map(({ manifest }) => JSON.parse(manifest)),
   );
-  assert.deepEqual([manifest.settings.members, manifest.settings.seed, manifest.members[1].settings.seed], [2, 1, 2]);
+  assert.deepEqual([manifest.settings.members, manifest.settings.seed, manifest.trainings[1].settings.seed], [2, 1, 2]);
   assert.equal(
     record.confusion.reduce((sum, count) => sum + count, 0n),
     300n,
   );
   assert.ok(record.testAccuracy > 0.9, String(record.testAccuracy));
+  assert.equal(manifest.computeClass, runtime.computeClass);
   assert.deepEqual(await joined(), record);
+  const [one] = recordKeys;
+  await assert.rejects(async () => worker.handle({ ...join, memberRecords: [one!] }, unit), {
+    reason: "TASK_INCOMPLETE",
+    message: /other networks than the settings say/,
+  });
   const model = { ...parseManifest(record.modelId, stored.manifest), stepsPerSecond: record.stepsPerSecond };
   assert.deepEqual(model, record);
 });
@@ -269,6 +266,21 @@ test("a model that was fetched is the same model after an import elsewhere", asy
   await assert.rejects(take(upload(changed({ testAccuracy: 1.5 }), bytes)), { reason: "MANIFEST_DIFFERS" });
   assert.deepEqual(model, { ...stored.model, stepsPerSecond: 0 });
   assert.deepEqual(await elsewhere.get((await readDocument(elsewhere, MODEL, model!.modelId)).key), bytes);
+});
+
+test("a model that an earlier version stored, without the number of its networks, is the same model", async (t) => {
+  const { objects, stored } = await trainToy(t);
+  const bytes = await objects.get(stored.key);
+  const elsewhere = await temporaryStore(t);
+  await storeModel(elsewhere, { ...stored.model!, members: 0 }, stored.manifest, bytes);
+  const { settings, ...rest } = JSON.parse(stored.manifest);
+  const { members, ...before } = settings;
+  assert.equal(members, 1);
+  const manifest = JSON.stringify({ ...rest, settings: before });
+  const { model } = await importModel({ objects: elsewhere })(sendUpload(bytes, { manifest }));
+  assert.deepEqual(model, { ...stored.model, stepsPerSecond: 0 });
+  const kept = await readDocument(elsewhere, MODEL, stored.model!.modelId);
+  assert.equal(asTold(kept.model!).members, 1);
 });
 
 test("a manifest of another model, or one that says too little, is refused by what is wrong", async (t) => {

@@ -1,9 +1,8 @@
-/** @file Trains one network: data from the store, the step loop, then model, manifest and record into the store. */
-import { DomainError } from "../lib/errors.ts";
+/** @file Trains one network, or joins some: data from the store, the step loop, then model, manifest and record into the store. */
 import { patchGraph } from "../lib/network/patch-graph.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
 import type { TrainingSettings } from "../lib/proto/radhical/v1/training.ts";
-import { TrainingTask, type TrainTask } from "../lib/proto/radhical/v1/work.ts";
+import { TrainTask } from "../lib/proto/radhical/v1/work.ts";
 import type { Runtime } from "../lib/runtime/runtime.ts";
 import { formatDuration } from "../lib/service/duration.ts";
 import type { UnitContext, UnitHandler } from "../lib/service/jobs/worker.ts";
@@ -15,7 +14,7 @@ import { classWeights } from "./class-weights.ts";
 import { ACCURACY_PATCHES, latestLoss } from "./curve.ts";
 import { joinUnit } from "./join.ts";
 import { confusionOf, keepModel, partsOf } from "./made-model.ts";
-import { storyOf } from "./manifest.ts";
+import { curvesOf } from "./manifest.ts";
 import { accuracy, evenSample } from "./test-accuracy.ts";
 import { networkOf, rulesOf, trainTaskId } from "./train.ts";
 import { type Records, readRecords } from "./training-records.ts";
@@ -29,19 +28,12 @@ export interface TrainWorkerContext {
 }
 
 /** Returns the worker of train jobs: as many networks at a time as the runtime has workers. */
-export const trainWorker = (ctx: TrainWorkerContext): UnitHandler<TrainingTask> => ({
+export const trainWorker = (ctx: TrainWorkerContext): UnitHandler<TrainTask> => ({
   topics: [TRAIN_TOPIC],
   members: ctx.workers,
-  codec: TrainingTask,
-  place: ({ work }) => {
-    const { fold = 0, level = 0 } = (work?.$case === "join" ? work.value.task : work?.value) ?? {};
-    return { fold, level };
-  },
-  handle: async ({ work }, unit) => {
-    if (work?.$case === "train") return trainUnit(ctx, work.value, unit);
-    if (work?.$case === "join") return joinUnit(ctx, work.value, unit);
-    throw new DomainError("invalidArgument", "TASK_UNREADABLE", "Cannot train from a task of an unknown kind");
-  },
+  codec: TrainTask,
+  place: ({ fold, level }) => ({ fold, level }),
+  handle: (task, unit) => (task.memberRecords.length > 0 ? joinUnit(ctx, task, unit) : trainUnit(ctx, task, unit)),
 });
 
 async function trainUnit(ctx: TrainWorkerContext, task: TrainTask, unit: UnitContext): Promise<Uint8Array> {
@@ -59,7 +51,7 @@ async function trainUnit(ctx: TrainWorkerContext, task: TrainTask, unit: UnitCon
   return keepModel(ctx, task, unit, {
     contents: { network, members: [trained.weights], channelMeans },
     test,
-    story: storyOf(runtime.computeClass, losses, accuracies),
+    story: curvesOf(losses, accuracies),
     stepsPerSecond: trained.stepsPerSecond,
   });
 }
@@ -84,24 +76,24 @@ async function runSteps(
     dataSha256: train.sha256,
     computeClass,
   });
-  const { fold, level } = task;
-  ctx.log.info({ fold, level, step: file.state?.step ?? 0, computeClass }, "training begins");
+  const place = { fold: task.fold, level: task.level, seed: Number(settings.seed) };
+  ctx.log.info({ ...place, step: file.state?.step ?? 0, computeClass }, "training begins");
   const others = await otherClasses(ctx.objects, taskId, computeClass);
   if (others.length > 0)
     ctx.log.warn(
-      { fold, level, computeClass, others },
+      { ...place, computeClass, others },
       "this training was begun elsewhere and goes on only there; here it has its own steps",
     );
   const checkpoint: CheckpointFile = {
     state: file.state,
     save: async (state) => {
       await file.save(state);
-      if (unit.signal.aborted) ctx.log.info({ fold, level, step: state.step }, "training saved and given back");
+      if (unit.signal.aborted) ctx.log.info({ ...place, step: state.step }, "training saved and given back");
     },
   };
   const { iterations, batchSize, learningRate, initialAccumulator, weightDecay, stainJitter, averagedSteps } = settings;
   const { optimizer, rateSchedule } = rulesOf(settings);
-  const seed = `${settings.seed}-${fold}-${level}`;
+  const seed = `${settings.seed}-${task.fold}-${task.level}`;
   const { bytes: records, classOfLabel } = train;
   const feed = openBatchFeed({ records, classOfLabel, batchSize, seed, stainJitter }, iterations);
   const context = {
@@ -111,7 +103,7 @@ async function runSteps(
     accuracyOf,
     signal: unit.signal,
     report: (state: RunState, stepsPerSecond: number, saved: boolean) => {
-      const detail = `fold ${fold} level ${level}, seed ${settings.seed}: ${progressOf(state, stepsPerSecond, iterations)}`;
+      const detail = `fold ${task.fold} level ${task.level}, seed ${settings.seed}: ${progressOf(state, stepsPerSecond, iterations)}`;
       return unit.progress({ amount: state.step, detail, saved });
     },
   };

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { DEFAULT_NETWORK, halved } from "../lib/network/network-description.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
 import { Optimizer, RateSchedule, TrainingSettings, TrainRequest } from "../lib/proto/radhical/v1/training.ts";
-import { DatabaseSet, type PlannedUnit, TrainingTask, type TrainTask } from "../lib/proto/radhical/v1/work.ts";
+import { DatabaseSet, type PlannedUnit, TrainTask } from "../lib/proto/radhical/v1/work.ts";
 import { contentId } from "../lib/service/content-id.ts";
 import { DATABASE_SET } from "../lib/service/document-kinds.ts";
 import { createDocument } from "../lib/service/documents.ts";
@@ -22,6 +22,7 @@ test("settings that cannot train are refused together, each by its name and valu
     stainJitter: 1.5,
     averagedSteps: -3,
     members: 9,
+    seed: 2n ** 53n,
   });
   await assert.rejects(plan(TrainRequest.fromPartial({ settings })), {
     kind: "invalidArgument",
@@ -30,7 +31,7 @@ test("settings that cannot train are refused together, each by its name and valu
       "Cannot train: iterations is 0, at least 1 is needed; batch_size is 5000, 1 to 4096 is possible; " +
       "learning_rate is NaN, it must be above 0; initial_accumulator is -1, it must not be negative; " +
       "weight_decay is -2, it must not be negative; stain_jitter is 1.5, 0 to 1 is possible; " +
-      "averaged_steps is -3, it must not be negative; members is 9, 0 to 8 is possible; optimizer is none that is known here; " +
+      "averaged_steps is -3, it must not be negative; members is 9, 0 to 8 is possible; seed is 9007199254740992, with members added it must be below 2^53; optimizer is none that is known here; " +
       "rate_schedule is none that is known here",
   });
 });
@@ -55,12 +56,7 @@ async function planTwoLevels(objects: ObjectStore, changes: Partial<TrainingSett
   return { ...plan, units: [...plan.units] };
 }
 
-/** The task of a unit that trains. */
-function trainingOf({ message }: PlannedUnit): TrainTask {
-  const { work } = TrainingTask.decode(message);
-  assert.ok(work?.$case === "train");
-  return work.value;
-}
+const taskOf = ({ message }: PlannedUnit): TrainTask => TrainTask.decode(message);
 
 test("level 1's members are trainings from one seed on, joined when all are done; more of them leave those as they are", async (t) => {
   const objects = await temporaryStore(t);
@@ -70,19 +66,21 @@ test("level 1's members are trainings from one seed on, joined when all are done
   );
   assert.deepEqual(one, await planTwoLevels(objects, settings));
   const [first, second, joined, above] = two!.units;
-  assert.deepEqual([trainingOf(first!), trainingOf(above!)], one!.units.map(trainingOf));
-  assert.deepEqual(trainingOf(second!), {
-    ...trainingOf(first!),
-    settings: { ...trainingOf(first!).settings, seed: 8n },
+  assert.deepEqual([taskOf(first!), taskOf(above!)], one!.units.map(taskOf));
+  assert.deepEqual(taskOf(second!), {
+    ...taskOf(first!),
+    settings: { ...taskOf(first!).settings, seed: 8n },
   });
   const outputs = [first!.outputKey, second!.outputKey];
   assert.deepEqual(
     three!.units.slice(0, 2).map(({ outputKey }) => outputKey),
     outputs,
   );
-  const { work } = TrainingTask.decode(joined!.message);
-  assert.ok(work?.$case === "join");
-  assert.deepEqual(work.value.recordKeys, outputs);
+  assert.deepEqual(taskOf(joined!), {
+    ...taskOf(first!),
+    settings: { ...taskOf(first!).settings, members: 2 },
+    memberRecords: outputs,
+  });
   assert.deepEqual(
     [first!.group, second!.group, joined!.after, above!.group],
     [joined!.after, joined!.after, first!.group, ""],
@@ -98,7 +96,7 @@ test("levels above 1 have a network of their own where one is given, and level 1
   const objects = await temporaryStore(t);
   const tasks = async (coarseNetwork: string) => {
     const { units } = await planTwoLevels(objects, { coarseNetwork });
-    return units.map(trainingOf);
+    return units.map(taskOf);
   };
   const half = halved(DEFAULT_NETWORK);
   const [alike, own] = [await tasks(""), await tasks(JSON.stringify(half))];

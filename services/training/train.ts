@@ -5,13 +5,19 @@ import { DEFAULT_NETWORK, type NetworkDescription, readNetwork } from "../lib/ne
 import type { OptimizerName } from "../lib/network/optimizers.ts";
 import { objectKey } from "../lib/objects/object-key.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
-import { Model, Optimizer, RateSchedule, TrainingSettings, TrainRequest } from "../lib/proto/radhical/v1/training.ts";
-import { type PlannedUnit, TrainingTask, TrainTask } from "../lib/proto/radhical/v1/work.ts";
+import {
+  Model,
+  Optimizer,
+  RateSchedule,
+  type TrainingSettings,
+  TrainRequest,
+} from "../lib/proto/radhical/v1/training.ts";
+import { type PlannedUnit, TrainTask } from "../lib/proto/radhical/v1/work.ts";
 import { contentId } from "../lib/service/content-id.ts";
 import { DATABASE_SET, MODEL_SET } from "../lib/service/document-kinds.ts";
 import { createDocument, encode, readDocument, readRecord } from "../lib/service/documents.ts";
 import type { JobDefinition } from "../lib/service/jobs/job-definition.ts";
-import { planUnit } from "../lib/service/jobs/units.ts";
+import { planUnit, type UnitPlan } from "../lib/service/jobs/units.ts";
 import { TRAIN_TOPIC } from "../lib/service/topics.ts";
 import { removeCheckpoints } from "./checkpoint.ts";
 import type { RateSchedule as ScheduleName } from "./learning-rate.ts";
@@ -49,7 +55,7 @@ export function rulesOf(settings: TrainingSettings): { optimizer: OptimizerName;
 function checkSettings(settings: TrainingSettings | undefined): TrainingSettings {
   if (!settings) throw invalid("TRAINING_INVALID", "Cannot train without settings");
   const { iterations, batchSize, learningRate, initialAccumulator, weightDecay, stainJitter } = settings;
-  const { averagedSteps, members } = settings;
+  const { averagedSteps, members, seed } = settings;
   const problems = [
     iterations >= 1 ? "" : `iterations is ${iterations}, at least 1 is needed`,
     batchSize >= 1 && batchSize <= 4096 ? "" : `batch_size is ${batchSize}, 1 to 4096 is possible`,
@@ -59,6 +65,9 @@ function checkSettings(settings: TrainingSettings | undefined): TrainingSettings
     stainJitter >= 0 && stainJitter <= 1 ? "" : `stain_jitter is ${stainJitter}, 0 to 1 is possible`,
     averagedSteps >= 0 ? "" : `averaged_steps is ${averagedSteps}, it must not be negative`,
     members >= 0 && members <= MAX_MEMBERS ? "" : `members is ${members}, 0 to ${MAX_MEMBERS} is possible`,
+    seed + BigInt(members) <= Number.MAX_SAFE_INTEGER
+      ? ""
+      : `seed is ${seed}, with members added it must be below 2^53`,
     OPTIMIZER_NAME[settings.optimizer] ? "" : "optimizer is none that is known here",
     SCHEDULE_NAME[settings.rateSchedule] ? "" : "rate_schedule is none that is known here",
   ].filter((problem) => problem !== "");
@@ -94,38 +103,30 @@ function checkBothClasses(fold: number, patches: bigint, [outside = 0n, ...nucle
 
 const recordKey = (task: TrainTask): string => objectKey("training", trainTaskId(task), "record");
 
-/** The unit that trains a network; `group`: whose join waits for it. */
-const trainUnit = (task: TrainTask, group?: string): PlannedUnit =>
+const trainUnit = (
+  task: TrainTask,
+  place: Pick<Partial<UnitPlan<TrainTask>>, "amount" | "group" | "after">,
+): PlannedUnit =>
   planUnit({
     topic: TRAIN_TOPIC,
     key: `${task.fold}-${task.level}-${trainTaskId(task)}`,
-    codec: TrainingTask,
-    task: { work: { $case: "train", value: task } },
+    codec: TrainTask,
+    task,
     outputKey: recordKey(task),
-    amount: task.settings?.iterations ?? 0,
-    ...(group === undefined ? {} : { group }),
+    ...place,
   });
 
 /** The units that train a task's network with as many seeds from its own on, and the one that joins them to a model. */
-function joinedUnits(task: TrainTask, members: number): PlannedUnit[] {
-  const settings = TrainingSettings.fromPartial(task.settings ?? {});
-  const joined = { ...task, settings: { ...settings, members } };
-  const group = trainTaskId(joined);
+function joinedUnits(task: TrainTask, settings: TrainingSettings, members: number): PlannedUnit[] {
   const trainings = Array.from({ length: members }, (_, member) => ({
     ...task,
     settings: { ...settings, seed: settings.seed + BigInt(member) },
   }));
+  const joined = { ...task, settings: { ...settings, members }, memberRecords: trainings.map(recordKey) };
+  const group = trainTaskId(joined);
   return [
-    ...trainings.map((training) => trainUnit(training, group)),
-    planUnit({
-      topic: TRAIN_TOPIC,
-      key: `${task.fold}-${task.level}-${group}`,
-      codec: TrainingTask,
-      task: { work: { $case: "join", value: { task: joined, recordKeys: trainings.map(recordKey) } } },
-      outputKey: recordKey(joined),
-      amount: 0,
-      after: group,
-    }),
+    ...trainings.map((training) => trainUnit(training, { amount: settings.iterations, group })),
+    trainUnit(joined, { amount: 0, after: group }),
   ];
 }
 
@@ -155,8 +156,11 @@ export const trainJobs = (ctx: TrainContext): JobDefinition<TrainRequest> => ({
         );
       if (level === 1) checkBothClasses(fold, patches, byLabel);
       const settings = level > 1 ? coarse : own;
-      const task = { data, settings, fold, level, reduction: reductions[level - 1] ?? 1, mpp, splitId };
-      return level === 1 && checked.members > 1 ? joinedUnits(task, checked.members) : [trainUnit(task)];
+      const reduction = reductions[level - 1] ?? 1;
+      const task = { data, settings, fold, level, reduction, mpp, splitId, memberRecords: [] };
+      return level === 1 && checked.members > 1
+        ? joinedUnits(task, settings, checked.members)
+        : [trainUnit(task, { amount: settings.iterations })];
     });
     const models = units.filter(isModelOfSet).map(({ outputKey }) => outputKey);
     return { resultId: contentId("model set", databaseSetId, ...models), units };
@@ -168,10 +172,7 @@ export const trainJobs = (ctx: TrainContext): JobDefinition<TrainRequest> => ({
       await progress();
     }
     await createDocument(ctx.objects, MODEL_SET, id, { models });
-    for await (const { message } of units) {
-      const { work } = TrainingTask.decode(message);
-      if (work?.$case === "train") await removeCheckpoints(ctx.objects, trainTaskId(work.value));
-    }
+    for await (const { message } of units) await removeCheckpoints(ctx.objects, trainTaskId(TrainTask.decode(message)));
     const rare = models
       .filter(({ rareClasses }) => rareClasses.length > 0)
       .map(({ fold, level }) => `fold ${fold} level ${level}`);

@@ -11,7 +11,7 @@ export const IMAGE_TOPIC = "extraction.image";
 export const LIST_TOPIC = "datasets.list";
 /** Databases of a fold and level. */
 export const DATABASE_TOPIC = "datasets.database";
-/** The network of a fold and level. */
+/** A network of a fold and level, or networks joined to a model. */
 export const TRAIN_TOPIC = "training.level";
 /** Tiles of an image, joined. */
 export const ASSEMBLE_TOPIC = "segmentation.assemble";

@@ -93,7 +93,7 @@ export class UnitProgress {
     const dead = [...this.dead].sort(([a], [b]) => a - b);
     const reason = dead[0]?.[1] ?? "they wait for each other";
     const amount = dead.reduce((sum, [index]) => sum + this.#units.amount(index), 0n);
-    // Some units are no part of the progress: the joining of tiles.
+    // Some units are no part of the progress: the joining of tiles, of networks.
     if (amount === 0n) return `${dead.length} of ${this.#units.count} units failed: ${reason}`;
     return `${unit === "%" ? `${amount} %` : `${amount} of ${total} ${unit}`} failed: ${reason}`;
   }

@@ -17,17 +17,22 @@ export const UNIT_HEADERS = {
   output: "output-key",
 } as const;
 
-/** Returns a planned unit. `amount` is its share of the job's progress, default 1. */
-export function planUnit<T>(unit: {
+/** A unit as a service plans it. */
+export interface UnitPlan<T> {
   readonly topic: string;
   readonly key: string;
   readonly codec: Codec<T>;
   readonly task: T;
   readonly outputKey: string;
+  /** Its share of the job's progress, default 1. */
   readonly amount?: number;
+  /** The group that it is in, and the one that it waits for. */
   readonly group?: string;
   readonly after?: string;
-}): PlannedUnit {
+}
+
+/** Returns a planned unit. */
+export function planUnit<T>(unit: UnitPlan<T>): PlannedUnit {
   return PlannedUnit.fromPartial({
     topic: unit.topic,
     key: unit.key,

@@ -72,7 +72,7 @@ program
     "--centres <list>",
     "patches' centres in each image, such as positive=500,edge=500,background=150 (level 1) or nucleus=500,mixed=500,none=500 (above)",
   )
-  .option("--iterations <n>", "training steps per network (default 14000)")
+  .option("--iterations <n>", "training steps per network (default 12000)")
   .option("--stain-jitter <n>", "how far stains vary in training, 0 to 1 (default 0.2)")
   .option("--averaged-steps <n>", "last steps whose weights are averaged (default 0: none)")
   .option("--max-hole <px>", "holes of at most this many level-1 pixels are filled (default 150)")

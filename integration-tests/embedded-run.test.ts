@@ -84,6 +84,10 @@ test("the seven steps in one process, and what they trained applied to new image
     assert.equal(report.thresholds.final[0], report.thresholds.lower[0]);
     assert.equal(report.thresholds.upper[0], null);
     assert.ok(report.training.every(({ fold, iterations }) => fold === 2 && iterations === 12));
+    assert.deepEqual(
+      report.training.map(({ members }) => members),
+      [2, 1, 1, 1],
+    );
     const { train, validation, test: tested } = report.patients;
     const patients = stems.map((stem) => stem.slice(0, 3));
     assert.deepEqual([...train, ...validation, ...tested].sort(), [...new Set(patients)].sort());

@@ -1,7 +1,7 @@
 /** @file What rules after the network give on the maps of trainings: the least area of a nucleus, and whom the threshold is chosen on. */
 import { basename } from "node:path";
 import { type Cleaning, cleanRuns, DEFAULT_CLEANING } from "../../services/lib/method/cleaning.ts";
-import { componentsOf, findRuns } from "../../services/lib/method/components.ts";
+import { findRuns } from "../../services/lib/method/components.ts";
 import { type Grades, gradePrediction, type ImageGrades, poolGrades } from "../../services/lib/method/grading.ts";
 import { findNuclei } from "../../services/lib/method/nuclei.ts";
 import type { LabImage } from "./cohort.ts";
@@ -58,7 +58,7 @@ function curveOf({ patient, image, labels, kind }: LabImage, maps: Float32Array,
   const nuclei = findNuclei(labels, width, height, kind);
   const grades = THRESHOLDS.map((threshold) => {
     const mask = Uint8Array.from(p2, (value) => (value >= threshold ? 1 : 0));
-    return gradePrediction(componentsOf(cleanRuns(findRuns(mask, width, height), width, cleaning), width, 8), nuclei);
+    return gradePrediction(cleanRuns(findRuns(mask, width, height), width, cleaning), nuclei);
   });
   return { patient, grades };
 }

@@ -1,7 +1,8 @@
 /**
  * @file The whole cascade with trained models, from Submit to its result, against dense level 1 and against naive evaluation, in seconds of
  * CPU. Models and image are its own, made and trained at the start, unless `--models` (of a run) and `--image` name others. Every image is
- * new to the services.
+ * new to the services. What is around the networks is split by whose code the main thread runs: planning, queue, calls and objects with
+ * V8's collections there, or pixels; V8's own threads are in neither part.
  */
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -11,8 +12,13 @@ import { inside, receiveFiles } from "../../services/cli/transfer.ts";
 import { encodePng } from "../../services/lib/images/encode-png.ts";
 import { RegionPath } from "../../services/lib/proto/radhical/v1/inference.ts";
 import type { Cascade } from "../../services/lib/proto/radhical/v1/segmentation.ts";
+import { busyCode } from "./busy-code.ts";
 import { type Benchmark, busiestThread, type Timing, timedCpu } from "./measure.ts";
 import { baseImage, decode, openSegmenting, writeVariant } from "./trained.ts";
+
+/** Work on an image's pixels that is in no network: levels, stains, decisions, components, planes. */
+const isPixelWork = (source: string): boolean =>
+  /^services\/(lib\/(method|images)\/|segmentation\/join-tiles)/.test(source);
 
 /** Naive evaluation is measured on a square in the middle and extrapolated. */
 const NAIVE_PX = 48;
@@ -24,6 +30,8 @@ export const segmentation: Benchmark = {
     { name: "naive / cascade, CPU seconds", of: "naive", to: "cascade", by: "seconds" },
     { name: "dense / cascade, CPU seconds", of: "dense", to: "cascade", by: "seconds" },
     { name: "around the networks / cascade", of: "around the networks", to: "cascade", by: "seconds" },
+    { name: "  planning, queue, calls, objects", of: "planning and passing", to: "cascade", by: "seconds" },
+    { name: "  work on pixels", of: "work on pixels", to: "cascade", by: "seconds" },
   ],
   open: async (options) => {
     const folder = await mkdtemp(join(tmpdir(), "radhical-bench-"));
@@ -34,10 +42,14 @@ export const segmentation: Benchmark = {
     return {
       round: async (n) => {
         const [path, other] = [join(folder, `${n}.png`), join(folder, `${n}-dense.png`)];
-        const file = await writeVariant(base, path, 2 * n);
-        await writeVariant(base, other, 2 * n + 1);
+        const file = await writeVariant(base, path, 3 * n);
+        await writeVariant(base, other, 3 * n + 1);
         const network = await busiestThread(async () => segment(path, cascade));
         const { image, timing, segmentationId } = network.result;
+        // Once more, for V8's sampling takes time of its own.
+        const again = join(folder, `${n}-again.png`);
+        await writeVariant(base, again, 3 * n + 2);
+        const main = await busyCode(isPixelWork, () => segment(again, cascade));
         const everywhere = await segment(other, dense);
         if (n === 0) process.stderr.write(`segmentation: compute fraction ${image.computeFraction.toFixed(3)}\n`);
         const decoding = await timedCpu(amount, () => decode(file));
@@ -50,6 +62,8 @@ export const segmentation: Benchmark = {
           naive: await naive(services, image.imageId, cascade, base),
           networks: { amount, seconds: network.seconds },
           "around the networks": { amount, seconds: Math.max(around, 1e-3) },
+          "planning and passing": { amount, seconds: main.seconds - main.countedSeconds },
+          "work on pixels": { amount, seconds: main.countedSeconds },
           decoding,
           encoding,
         };

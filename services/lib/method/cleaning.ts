@@ -7,8 +7,8 @@ import {
   type Connectivity,
   complement,
   componentsOf,
-  filterRuns,
   findComponents,
+  keepLarge,
   type Runs,
 } from "./components.ts";
 import { cutNecks } from "./necks.ts";
@@ -59,13 +59,12 @@ export const scaleCleaning = ({ maxHolePx, openingPx, neckPx, minNucleusPx }: Cl
   minNucleusPx: Math.ceil(minNucleusPx / scale ** 2),
 });
 
-/** Returns the runs of a mask with its holes filled, then opened, cut at necks, then without its 8-connected components of too few pixels. */
-export const cleanRuns = (runs: Runs, width: number, cleaning: Cleaning): Runs => {
+/** Returns the 8-connected components of a mask with its holes filled, then opened, cut at necks, then without those of too few pixels. */
+export const cleanRuns = (runs: Runs, width: number, cleaning: Cleaning): Components => {
   const { maxHolePx, openingPx, neckPx, minNucleusPx } = cleaning;
   const bodies = componentsOf(openRuns(fillRunHoles(runs, width, maxHolePx), width, openingPx), width, 8);
   const nuclei = cutNecks(bodies, width, neckPx);
-  const { areas, owners } = nuclei === bodies ? bodies : componentsOf(nuclei, width, 8);
-  return filterRuns(nuclei, (run) => areas[owners[run]!]! >= minNucleusPx);
+  return keepLarge(nuclei === bodies ? bodies : componentsOf(nuclei, width, 8), minNucleusPx);
 };
 
 /** The pixels that lie in a square of 2 * `reach` + 1 within the runs (opening: erosion, then dilation); beyond the border all is within. */
@@ -83,11 +82,7 @@ const openRuns = (runs: Runs, width: number, reach: number): Runs => {
 const fillRunHoles = (runs: Runs, width: number, maxHolePx: number): Runs => {
   if (runs.starts.length === 0) return runs;
   const background = componentsOf(complement(runs, width), width, 4);
-  const { areas, owners } = background;
-  return complement(
-    filterRuns(background, (run) => areas[owners[run]!]! > maxHolePx),
-    width,
-  );
+  return complement(keepLarge(background, maxHolePx + 1), width);
 };
 
 /** Returns the mask with every 4-connected background component filled that does not reach the border, whatever its size. */

@@ -95,21 +95,44 @@ export const complement = ({ starts, ends, rows }: Runs, width: number): Runs =>
   return { starts: between.starts.subarray(0, count), ends: between.ends.subarray(0, count), rows: between.rows };
 };
 
-/** Returns the runs for which `isKept`. */
-export const filterRuns = ({ starts, ends, rows }: Runs, isKept: (run: number) => boolean): Runs => {
-  const kept = { starts: new Uint32Array(starts.length), ends: new Uint32Array(starts.length) };
-  const keptRows = new Uint32Array(rows.length);
+/** Returns the components of at least `minPx` pixels, numbered anew. */
+export const keepLarge = (components: Components, minPx: number): Components => {
+  const { starts, ends, rows, owners, areas } = components;
+  const numbers = new Int32Array(components.count).fill(-1);
+  const keptAreas = new Uint32Array(components.count);
   let count = 0;
+  for (let component = 0; component < numbers.length; component++) {
+    if (areas[component]! < minPx) continue;
+    numbers[component] = count;
+    keptAreas[count++] = areas[component]!;
+  }
+  if (count === components.count) return components;
+  const kept = {
+    starts: new Uint32Array(starts.length),
+    ends: new Uint32Array(starts.length),
+    owners: new Uint32Array(starts.length),
+    rows: new Uint32Array(rows.length),
+  };
+  let to = 0;
   for (let y = 0; y + 1 < rows.length; y++) {
-    keptRows[y] = count;
+    kept.rows[y] = to;
     for (let run = rows[y]!; run < rows[y + 1]!; run++) {
-      if (!isKept(run)) continue;
-      kept.starts[count] = starts[run]!;
-      kept.ends[count++] = ends[run]!;
+      const number = numbers[owners[run]!]!;
+      if (number < 0) continue;
+      kept.starts[to] = starts[run]!;
+      kept.ends[to] = ends[run]!;
+      kept.owners[to++] = number;
     }
   }
-  keptRows[rows.length - 1] = count;
-  return { starts: kept.starts.subarray(0, count), ends: kept.ends.subarray(0, count), rows: keptRows };
+  kept.rows[rows.length - 1] = to;
+  return {
+    starts: kept.starts.subarray(0, to),
+    ends: kept.ends.subarray(0, to),
+    rows: kept.rows,
+    count,
+    areas: keptAreas.subarray(0, count),
+    owners: kept.owners.subarray(0, to),
+  };
 };
 
 /** Returns the 0/1 plane of runs. */

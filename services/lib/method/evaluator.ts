@@ -1,7 +1,6 @@
 /** @file METHOD.md 6: the score of thresholds on the validation images. */
 import type { CascadeThresholds, LevelThresholds } from "./cascade.ts";
 import type { Cleaning } from "./cleaning.ts";
-import { componentsOf } from "./components.ts";
 import { gradePrediction, poolGrades } from "./grading.ts";
 import type { Annotation } from "./image.ts";
 import type { Nuclei } from "./nuclei.ts";
@@ -50,11 +49,11 @@ export const createScorer = (images: readonly ValidationImage[], settings: Score
   return (thresholds, endsAt) => {
     let computed = 0;
     let pixels = 0;
-    const grades = images.map(({ nuclei, maps }, i) => {
-      const { runs, counts } = simulators[i]!.run(thresholds, endsAt);
+    const grades = images.map(({ nuclei: annotated, maps }, i) => {
+      const { nuclei, counts } = simulators[i]!.run(thresholds, endsAt);
       for (const level of counts) computed += level.computed;
       pixels += maps[endsAt - 1]!.length / 3;
-      return gradePrediction(componentsOf(runs, nuclei.width, 8), nuclei);
+      return gradePrediction(nuclei, annotated);
     });
     const { f, dice } = poolGrades(grades);
     return { computeFraction: computed / pixels, score: annotation === "sparse" ? f : (f + dice) / 2, f };

@@ -13,6 +13,8 @@ export interface Nuclei {
   readonly height: number;
   /** Per pixel: 0 not annotated, 1..count the nucleus, IGNORED a nucleus that is too small. */
   readonly numbers: Int32Array;
+  /** Per pixel: index after the last of the pixels from it on, row after row, that have its number. */
+  readonly stretchEnds: Int32Array;
   readonly count: number;
   /** Pixels per nucleus, index = number - 1. */
   readonly areas: Uint32Array;
@@ -34,7 +36,10 @@ export const findNuclei = (labels: LabelPlane, width: number, height: number, ki
   }
   const numbers = new Int32Array(instances.length);
   for (let i = 0; i < numbers.length; i++) if (instances[i]! > 0) numbers[i] = numberOf.get(instances[i]!)!;
-  return { width, height, numbers, count: areas.length, areas: Uint32Array.from(areas), annotatedPx };
+  const stretchEnds = new Int32Array(numbers.length);
+  for (let i = numbers.length - 1; i >= 0; i--)
+    stretchEnds[i] = numbers[i] === numbers[i + 1] ? stretchEnds[i + 1]! : i + 1;
+  return { width, height, numbers, stretchEnds, count: areas.length, areas: Uint32Array.from(areas), annotatedPx };
 };
 
 /** Returns `findNuclei`'s count without its plane, which takes a third as long as decoding the image. */

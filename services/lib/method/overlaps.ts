@@ -20,7 +20,7 @@ export interface Overlaps {
 export const findOverlaps = (objects: Components, nuclei: Nuclei): Overlaps => {
   const order = runsByOwner(objects);
   const { starts, ends, owners } = objects;
-  const { numbers } = nuclei;
+  const { numbers, stretchEnds } = nuclei;
   const found = { nucleus: [] as number[], object: [] as number[], sharedPx: [] as number[] };
   // where the pair of a nucleus and the object at hand stands; pairs of earlier objects are before `first`
   const place = new Int32Array(nuclei.count).fill(-1);
@@ -33,21 +33,22 @@ export const findOverlaps = (objects: Components, nuclei: Nuclei): Overlaps => {
       object = owners[run]!;
       first = found.nucleus.length;
     }
-    for (let i = starts[run]!; i < ends[run]!; i++) {
+    for (let i = starts[run]!, next: number; i < ends[run]!; i = next) {
+      next = Math.min(stretchEnds[i]!, ends[run]!);
       const number = numbers[i]!;
       if (number === 0) continue;
-      truePx++;
+      truePx += next - i;
       if (number === IGNORED) {
         ignoredObjects[object] = 1;
         continue;
       }
       const at = place[number - 1]!;
       if (at >= first) {
-        found.sharedPx[at]!++;
+        found.sharedPx[at] = found.sharedPx[at]! + next - i;
       } else {
         place[number - 1] = found.nucleus.push(number - 1) - 1;
         found.object.push(object);
-        found.sharedPx.push(1);
+        found.sharedPx.push(next - i);
       }
     }
   }

@@ -1,4 +1,6 @@
 /** @file METHOD.md 6: the cascade on full probability maps, by the functions that the runtime decides with. */
+import { type BitPlane, emptyPlane } from "./bit-plane.ts";
+import { unpackRuns } from "./bit-runs.ts";
 import {
   ACCEPTED,
   type CascadeState,
@@ -15,7 +17,7 @@ import {
   REJECTED,
 } from "./cascade.ts";
 import { type Cleaning, cleanRuns, scaleCleaning } from "./cleaning.ts";
-import { findRuns, planeOf, type Runs } from "./components.ts";
+import { type Components, componentsOf, findRuns, planeOf, type Runs } from "./components.ts";
 import { levelSize } from "./levels.ts";
 import { composeParents, type ParentTables, parentTables } from "./parents.ts";
 
@@ -30,8 +32,8 @@ export interface MappedImage {
 
 /** What the cascade gives on an image. */
 export interface SimulatedCascade {
-  /** Level-1 pixels of nuclei, cleaned at the level that the cascade ends at. */
-  readonly runs: Runs;
+  /** 8-connected components of the level-1 pixels of nuclei, cleaned at the level that the cascade ends at. */
+  readonly nuclei: Components;
   /** From the coarsest level to the one it ends at. */
   readonly counts: readonly LevelCounts[];
   readonly computeFraction: number;
@@ -52,9 +54,9 @@ export const simulate = (
   thresholds: CascadeThresholds,
   endsAt: number,
   cleaning: Cleaning,
-): Omit<SimulatedCascade, "runs"> & { readonly mask: Uint8Array } => {
-  const { runs, ...rest } = createSimulator(image, reductions, cleaning).run(thresholds, endsAt);
-  return { mask: planeOf(runs, image.width * image.height), ...rest };
+): Omit<SimulatedCascade, "nuclei"> & { readonly mask: Uint8Array } => {
+  const { nuclei, ...rest } = createSimulator(image, reductions, cleaning).run(thresholds, endsAt);
+  return { mask: planeOf(nuclei, image.width * image.height), ...rest };
 };
 
 /** What levels down to one decided, under the thresholds that `key` spells out. */
@@ -105,12 +107,12 @@ export const createSimulator = (image: MappedImage, reductions: readonly number[
     const before = endsAt === coarsest ? undefined : decidedAt(endsAt + 1, thresholds);
     const size = sizes[endsAt - 1]!;
     const pixels = size.width * size.height;
-    const end = decideEnd(before && codesAt(endsAt, before), maps[endsAt - 1]!, endsAt, thresholds[endsAt - 1]!);
+    const end = decideEnd(before && codesAt(endsAt, before), maps[endsAt - 1]!, size, endsAt, thresholds[endsAt - 1]!);
     const counts = [...(before?.counts ?? []), end.counts];
     // The runtime cleans an image's own pixels: where the cascade ends at a coarser level, that level's.
-    const nuclei = cleanRuns(findRuns(end.mask, size.width, size.height), size.width, cleanings[endsAt - 1]!);
-    const runs = endsAt === 1 ? nuclei : expandRuns(nuclei, size.width, toEnd[endsAt - 2]!);
-    return { runs, counts, computeFraction: computeFraction(counts, pixels) };
+    const own = cleanRuns(unpackRuns(end.plane), size.width, cleanings[endsAt - 1]!);
+    const nuclei = endsAt === 1 ? own : componentsOf(expandRuns(own, size.width, toEnd[endsAt - 2]!), width, 8);
+    return { nuclei, counts, computeFraction: computeFraction(counts, pixels) };
   };
   return { run };
 };
@@ -148,29 +150,36 @@ const expandRuns = (runs: Runs, stride: number, tables: ParentTables): Runs => {
 const decideEnd = (
   codes: Uint8Array | undefined,
   maps: Float32Array,
+  { width, height }: { readonly width: number; readonly height: number },
   level: number,
   thresholds: LevelThresholds,
-): { readonly mask: Uint8Array; readonly counts: LevelCounts } => {
-  const pixels = maps.length / 3;
+): { readonly plane: BitPlane; readonly counts: LevelCounts } => {
+  const pixels = width * height;
   const final = endThreshold(level, thresholds);
   const mixedShare = endMixedShare(level);
-  const mask = new Uint8Array(pixels);
+  const plane = emptyPlane(width, height);
+  const { stride, words } = plane;
   let computed = 0;
   let accepted = 0;
-  for (let i = 0; i < pixels; i++) {
-    const code = codes === undefined ? OPEN : codes[i]!;
-    if (code !== OPEN) {
-      if (code === ACCEPTED) mask[i] = 1;
-      continue;
-    }
-    computed++;
-    const value = mixedShare === 0 ? maps[2 * pixels + i]! : maps[2 * pixels + i]! + mixedShare * maps[pixels + i]!;
-    if (value >= final) {
-      accepted++;
-      mask[i] = 1;
+  for (let y = 0, i = 0; y < height; y++) {
+    for (let word = y * stride, rowEnd = i + width; i < rowEnd; word++) {
+      let bits = 0;
+      for (let bit = 0, end = Math.min(32, rowEnd - i); bit < end; bit++, i++) {
+        const code = codes === undefined ? OPEN : codes[i]!;
+        if (code !== OPEN) {
+          if (code === ACCEPTED) bits |= 1 << bit;
+          continue;
+        }
+        computed++;
+        const value = mixedShare === 0 ? maps[2 * pixels + i]! : maps[2 * pixels + i]! + mixedShare * maps[pixels + i]!;
+        if (value < final) continue;
+        accepted++;
+        bits |= 1 << bit;
+      }
+      words[word] = bits;
     }
   }
-  return { mask, counts: { level, computed, accepted, rejected: computed - accepted } };
+  return { plane, counts: { level, computed, accepted, rejected: computed - accepted } };
 };
 
 /** Index = level - 2: from level 1 straight to that level, by parents of parents. */

@@ -36,8 +36,8 @@ test("a simulator that keeps what coarser levels decided gives what a fresh one 
   ];
   for (const thresholds of [...sets, ...sets]) {
     for (const endsAt of [1, 2, 3, 1]) {
-      const { runs, ...rest } = simulator.run(thresholds, endsAt);
-      const simulated = { mask: planeOf(runs, image.width * image.height), ...rest };
+      const { nuclei, ...rest } = simulator.run(thresholds, endsAt);
+      const simulated = { mask: planeOf(nuclei, image.width * image.height), ...rest };
       assert.deepEqual(simulated, simulate(image, REDUCTIONS, thresholds, endsAt, CLEANING));
     }
   }

@@ -17,7 +17,7 @@ const print = (...lines: string[]): void => void process.stdout.write(`${lines.j
 const { values } = parseArgs({
   options: {
     out: { type: "string", default: "radhical-demo" },
-    // Fewer than a real run's 12,000: enough to beat what colour alone can tell.
+    // Fewer than a real run's 8,000: enough to beat what colour alone can tell.
     iterations: { type: "string", default: "400" },
   },
 });

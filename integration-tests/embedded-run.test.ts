@@ -86,7 +86,7 @@ test("the seven steps in one process, and what they trained applied to new image
     assert.ok(report.training.every(({ fold, iterations }) => fold === 2 && iterations === 12));
     assert.deepEqual(
       report.training.map(({ members }) => members),
-      [2, 1, 1, 1],
+      [2, 2, 2, 2],
     );
     const { train, validation, test: tested } = report.patients;
     const patients = stems.map((stem) => stem.slice(0, 3));

@@ -26,7 +26,7 @@ const LabSettings = z
   .object({
     level: z.int().min(1).default(1),
     reductions: z.array(z.int().min(1)).default([1, 2, 4, 10]),
-    iterations: z.int().min(1).default(12_000),
+    iterations: z.int().min(1).default(8_000),
     learningRate: z.number().positive().default(0.002),
     weightDecay: z.number().min(0).default(0.0002),
     stainJitter: z.number().min(0).max(1).default(0.2),

@@ -72,7 +72,7 @@ program
     "--centres <list>",
     "patches' centres in each image, such as positive=500,edge=500,background=150 (level 1) or nucleus=500,mixed=500,none=500 (above)",
   )
-  .option("--iterations <n>", "training steps per network (default 12000)")
+  .option("--iterations <n>", "training steps per network (default 8000)")
   .option("--stain-jitter <n>", "how far stains vary in training, 0 to 1 (default 0.2)")
   .option("--averaged-steps <n>", "last steps whose weights are averaged (default 0: none)")
   .option("--max-hole <px>", "holes of at most this many level-1 pixels are filled (default 150)")
@@ -80,7 +80,7 @@ program
   .option("--neck <px>", "nuclei joined by a neck up to twice so many level-1 pixels wide are cut apart (default 4)")
   .option("--min-nucleus <px>", "what has fewer level-1 pixels is no nucleus (default 60: a disc of 2.2 um at 40x)")
   .option("--network <file>", "another network: a JSON description, as settings.network of a model's manifest")
-  .option("--members <n>", "networks of level 1 that are trained, whose mean is its answer (default 2)")
+  .option("--members <n>", "networks of each level that are trained, whose mean is its answer (default 2)")
   .option(
     "--coarse-networks <size>",
     "networks of the levels above 1: full, or half the channels for a cascade that takes less time (default half)",

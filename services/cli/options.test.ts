@@ -29,7 +29,7 @@ test("what is not said has the method's defaults", () => {
     fold: 1,
     reductions: [1, 2, 4, 10],
     centres: {},
-    iterations: 12_000,
+    iterations: 8_000,
     stainJitter: 0.2,
     averagedSteps: 0,
     maxHole: 150,

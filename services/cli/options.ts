@@ -62,7 +62,7 @@ export const RunOptions = z.object({
     .transform((pairs) => Object.fromEntries(pairs))
     .pipe(z.partialRecord(z.enum(COUNTED_KINDS), wholeNumber(0), { error: `may name ${COUNTED_KINDS.join(", ")}` }))
     .default({}),
-  iterations: wholeNumber(1).default(12_000),
+  iterations: wholeNumber(1).default(8_000),
   stainJitter: numberOf(fromNoneToOne)
     .pipe(z.number().min(0, { error: fromNoneToOne }).max(1, { error: fromNoneToOne }))
     .default(0.2),

@@ -174,7 +174,7 @@ export async function buildDatabases(ctx: StepContext, splitId: string): Promise
   return databaseSetId;
 }
 
-/** METHOD.md 4, but for what docs/accuracy.md measured to be better: Adam along a cosine instead of AdaGrad at a fixed rate, less decay, two networks at level 1. */
+/** METHOD.md 4, but for what docs/accuracy.md measured to be better: Adam along a cosine instead of AdaGrad at a fixed rate, less decay, two networks a level. */
 const trainingSettings = (
   { iterations, seed, stainJitter, averagedSteps, coarseNetworks, members }: RunOptions,
   network: NetworkDescription,

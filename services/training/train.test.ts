@@ -58,36 +58,36 @@ async function planTwoLevels(objects: ObjectStore, changes: Partial<TrainingSett
 
 const taskOf = ({ message }: PlannedUnit): TrainTask => TrainTask.decode(message);
 
-test("level 1's members are trainings from one seed on, joined when all are done; more of them leave those as they are", async (t) => {
+test("a level's members are trainings from one seed on, joined when all are done; more of them leave those as they are", async (t) => {
   const objects = await temporaryStore(t);
   const settings = { seed: 7n, iterations: 30 };
   const [one, two, three] = await Promise.all(
     [1, 2, 3].map((members) => planTwoLevels(objects, { ...settings, members })),
   );
   assert.deepEqual(one, await planTwoLevels(objects, settings));
-  const [first, second, joined, above] = two!.units;
-  assert.deepEqual([taskOf(first!), taskOf(above!)], one!.units.map(taskOf));
-  assert.deepEqual(taskOf(second!), {
-    ...taskOf(first!),
-    settings: { ...taskOf(first!).settings, seed: 8n },
-  });
-  const outputs = [first!.outputKey, second!.outputKey];
-  assert.deepEqual(
-    three!.units.slice(0, 2).map(({ outputKey }) => outputKey),
-    outputs,
-  );
-  assert.deepEqual(taskOf(joined!), {
-    ...taskOf(first!),
-    settings: { ...taskOf(first!).settings, members: 2 },
-    memberRecords: outputs,
-  });
-  assert.deepEqual(
-    [first!.group, second!.group, joined!.after, above!.group],
-    [joined!.after, joined!.after, first!.group, ""],
-  );
+  for (const level of [0, 1]) {
+    const [first, second, joined] = two!.units.slice(3 * level);
+    assert.deepEqual(taskOf(first!), taskOf(one!.units[level]!));
+    assert.deepEqual(taskOf(second!), {
+      ...taskOf(first!),
+      settings: { ...taskOf(first!).settings, seed: 8n },
+    });
+    const outputs = [first!.outputKey, second!.outputKey];
+    assert.deepEqual(
+      three!.units.slice(4 * level, 4 * level + 2).map(({ outputKey }) => outputKey),
+      outputs,
+    );
+    assert.deepEqual(taskOf(joined!), {
+      ...taskOf(first!),
+      settings: { ...taskOf(first!).settings, members: 2 },
+      memberRecords: outputs,
+    });
+    assert.deepEqual([first!.group, second!.group], [joined!.after, joined!.after]);
+  }
+  assert.notEqual(two!.units[2]!.after, two!.units[5]!.after);
   assert.deepEqual(
     two!.units.map(({ amount }) => amount),
-    [30n, 30n, 0n, 30n],
+    [30n, 30n, 0n, 30n, 30n, 0n],
   );
   assert.equal(new Set([one, two, three].map((plan) => plan!.resultId)).size, 3);
 });

@@ -158,7 +158,7 @@ export const trainJobs = (ctx: TrainContext): JobDefinition<TrainRequest> => ({
       const settings = level > 1 ? coarse : own;
       const reduction = reductions[level - 1] ?? 1;
       const task = { data, settings, fold, level, reduction, mpp, splitId, memberRecords: [] };
-      return level === 1 && checked.members > 1
+      return checked.members > 1
         ? joinedUnits(task, settings, checked.members)
         : [trainUnit(task, { amount: settings.iterations })];
     });

@@ -55,11 +55,12 @@ export function checkCounts(counts: SampleCounts, levels: number): void {
 /** The published counts; where all nuclei are annotated, background is safe to take, and more centres help (docs/accuracy.md). */
 export const DEFAULT_COUNTS: Readonly<Record<Annotation, SampleCounts>> = {
   sparse: { positive: 500, edge: 500, background: 150, nucleus: 500, mixed: 500, none: 500 },
-  complete: { positive: 1_500, edge: 1_000, background: 3_000, nucleus: 500, mixed: 500, none: 500 },
+  complete: { positive: 1_500, edge: 1_000, background: 3_000, nucleus: 1_000, mixed: 1_500, none: 3_000 },
 };
 
-/** With complete annotation the class none of coarser levels is edge and background in this proportion. */
-const NONE_EDGE_SHARE = 500 / 650;
+/** With complete annotation the class none of coarser levels is edge and background as level 1's centres are: 500 and 150 of the published counts. */
+const edgeOfNone = ({ edge, background, none }: SampleCounts): number =>
+  Math.round((none * edge) / Math.max(1, edge + background));
 
 /** Label in lists and databases: 0 and 1 at level 1; at coarser levels 0 none, 1 mixed, 2 nucleus. */
 const LABELS: Readonly<Record<CentreKind, number>> = { positive: 1, edge: 0, background: 0, nucleus: 2, mixed: 1 };
@@ -157,7 +158,7 @@ const wantedKinds = (
       { kind: "background", wanted: counts.background },
     ];
   }
-  const edge = annotation === "complete" ? Math.round(counts.none * NONE_EDGE_SHARE) : 0;
+  const edge = annotation === "complete" ? edgeOfNone(counts) : 0;
   return [
     { kind: "nucleus", wanted: counts.nucleus },
     { kind: "mixed", wanted: counts.mixed },

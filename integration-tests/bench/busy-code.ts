@@ -6,8 +6,8 @@ const SAMPLING_US = 500;
 const SOURCES = new URL("../..", import.meta.url).href;
 
 /**
- * Does `work` and returns the seconds for which the main thread was busy, all of them and those in functions whose source file, from the
- * project's root (`services/lib/method/levels.js`), `isCounted`. What V8 collects and what native code does under no function are in
+ * Does `work` and returns the seconds for which the main thread was busy, all of them and those in functions whose file, from the
+ * root of what was compiled (`services/lib/method/levels.js`), `isCounted`. What V8 collects and what native code does under no function are in
  * the whole alone; a function of a library or of Node counts to no source file.
  */
 export async function busyCode<T>(

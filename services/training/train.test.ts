@@ -82,7 +82,8 @@ test("a level's members are trainings from one seed on, joined when all are done
       settings: { ...taskOf(first!).settings, members: 2 },
       memberRecords: outputs,
     });
-    assert.deepEqual([first!.group, second!.group], [joined!.after, joined!.after]);
+    assert.deepEqual([first!.group, second!.group, joined!.group], [joined!.after, joined!.after, ""]);
+    assert.equal(one!.units[level]!.group, "");
   }
   assert.notEqual(two!.units[2]!.after, two!.units[5]!.after);
   assert.deepEqual(

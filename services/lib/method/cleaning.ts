@@ -63,8 +63,7 @@ export const scaleCleaning = ({ maxHolePx, openingPx, neckPx, minNucleusPx }: Cl
 export const cleanRuns = (runs: Runs, width: number, cleaning: Cleaning): Components => {
   const { maxHolePx, openingPx, neckPx, minNucleusPx } = cleaning;
   const bodies = componentsOf(openRuns(fillRunHoles(runs, width, maxHolePx), width, openingPx), width, 8);
-  const nuclei = cutNecks(bodies, width, neckPx);
-  return keepLarge(nuclei === bodies ? bodies : componentsOf(nuclei, width, 8), minNucleusPx);
+  return keepLarge(cutNecks(bodies, width, neckPx), minNucleusPx);
 };
 
 /** The pixels that lie in a square of 2 * `reach` + 1 within the runs (opening: erosion, then dilation); beyond the border all is within. */

@@ -1,7 +1,7 @@
 /** @file Nuclei that touch: a mask is cut at necks, so that each of its components is one nucleus (METHOD.md 5 and 7: touching nuclei split). */
 import { type BitPlane, clearPixel, complement } from "./bit-plane.ts";
 import { packRuns, unpackRuns } from "./bit-runs.ts";
-import { type Components, componentsOf, type Runs } from "./components.ts";
+import { type Components, componentsOf } from "./components.ts";
 import { anyWithinOctagon } from "./neighbourhood.ts";
 
 /** Least pixels of a core per pixel of the octagon's reach: what is smaller is a bump of an outline (docs/accuracy.md). */
@@ -11,19 +11,19 @@ const CORE_PX_PER_REACH = 2;
 const UNCLAIMED = -1;
 
 /**
- * Returns the runs of 8-connected `bodies` without the lines, a pixel wide, along which nuclei meet. Cores are what the octagon of `reach`
+ * Returns the 8-connected components of `bodies` without the lines, a pixel wide, along which nuclei meet. Cores are what the octagon of `reach`
  * pixels leaves of a body (an erosion; beyond the border all is within); where a body has several, each pixel belongs to the core that
  * reaches it first through the body, 8 neighbours at a time, and of two neighbours that belong to different cores the one of the earlier
  * core is cut. With `reach` 0, or where no body has two cores, these are the bodies themselves.
  */
-export const cutNecks = (bodies: Components, width: number, reach: number): Runs => {
+export const cutNecks = (bodies: Components, width: number, reach: number): Components => {
   if (reach === 0) return bodies;
   const plane = packRuns(bodies, width);
   const cores = componentsOf(unpackRuns(complement(anyWithinOctagon(complement(plane), reach))), width, 8);
   const crowds = findCrowds(bodies, cores, CORE_PX_PER_REACH * reach);
   if (crowds.length === 0) return bodies;
   for (const crowd of crowds) cutCrowd(crowd, plane);
-  return unpackRuns(plane);
+  return componentsOf(unpackRuns(plane), width, 8);
 };
 
 /** A stretch of a row, and what it is marked by. */

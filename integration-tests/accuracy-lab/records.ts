@@ -8,7 +8,7 @@ import type { LabImage } from "./cohort.ts";
 
 /** Records in memory, and what training needs to know of them. */
 export interface LabRecords {
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly bytes: Uint8Array;
   /** Patches of label 0, 1 and 2. */
   readonly counts: readonly number[];
   /** Mean of red, green and blue. */
@@ -27,7 +27,7 @@ export interface LabSampling {
 /** Returns the patches of images, image after image. */
 export function cutRecords(images: readonly LabImage[], sampling: LabSampling): LabRecords {
   const pieces = images.map((image) => cutImageRecords(image, sampling));
-  const bytes = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  const bytes = new Uint8Array(new SharedArrayBuffer(pieces.reduce((sum, { length }) => sum + length, 0)));
   let end = 0;
   for (const piece of pieces) {
     bytes.set(piece, end);

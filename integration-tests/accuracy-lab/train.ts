@@ -110,6 +110,7 @@ async function trainOn(
   const source = { records: bytes, classOfLabel, batchSize, seed: String(seed), stainJitter };
   const feed = openBatchFeed(source, iterations);
   const context = {
+    name: `level ${level}, seed ${seed}`,
     runtime,
     checkpoint: { state: undefined, save: async () => undefined },
     batch: feed.batch,

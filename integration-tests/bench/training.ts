@@ -103,7 +103,7 @@ export const training: Benchmark = {
         await forward.run({ patches: { type: "uint8", dims: [BATCH, 3, 32, 32], data } });
     };
     const checkpoint = { state: undefined, save: async () => undefined };
-    const context = { runtime, checkpoint, batch, signal: new AbortController().signal };
+    const context = { name: "bench", runtime, checkpoint, batch, signal: new AbortController().signal };
     const silent = { accuracyOf: async () => 0, report: async () => undefined };
     /** As the trainer measures itself: without opening its session, which a run does once. */
     const train = async (): Promise<Timing> => {

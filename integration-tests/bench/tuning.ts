@@ -5,7 +5,7 @@ import type { RgbImage } from "../../services/lib/method/image.ts";
 import { reduceImage } from "../../services/lib/method/levels.ts";
 import { findNuclei } from "../../services/lib/method/nuclei.ts";
 import { tuneThresholds } from "../../services/lib/method/thresholds.ts";
-import { openScorers, sharedFloats } from "../../services/tuning/scorers.ts";
+import { openScorers, sharedFloats, sharedNuclei } from "../../services/tuning/scorers.ts";
 import { EFFORT } from "../../services/tuning/tune.ts";
 import { makeTissue } from "../synthetic-tissue.ts";
 import { type Benchmark, timed } from "./measure.ts";
@@ -39,7 +39,7 @@ export const tuning: Benchmark = {
 /** Maps that know the nuclei about as well as darkness tells them, less at coarser levels, with the same noise in every run. */
 function validationImage(seed: number) {
   const { image, labels } = makeTissue({ width: SIDE_PX, height: SIDE_PX, seed });
-  const nuclei = findNuclei(labels, SIDE_PX, SIDE_PX, "labels");
+  const nuclei = sharedNuclei(findNuclei(labels, SIDE_PX, SIDE_PX, "labels"));
   const maps = REDUCTIONS.map((reduction) => mapOf(reduction === 1 ? image : reduceImage(image, reduction)));
   return { width: SIDE_PX, height: SIDE_PX, nuclei, maps: maps.map(sharedFloats) };
 }

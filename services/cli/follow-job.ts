@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pRetry from "p-retry";
 import { DomainError } from "../lib/errors.ts";
 import { NORMALISATION } from "../lib/method/normalisation.ts";
+import { SAMPLING_RULE } from "../lib/method/sampling.ts";
 import { type Job, JobState } from "../lib/proto/radhical/v1/jobs.ts";
 import { contentId } from "../lib/service/content-id.ts";
 import { type Codec, encode } from "../lib/service/documents.ts";
@@ -53,8 +54,8 @@ async function submitFresh<Request extends { readonly requestId: string }>({
   request,
   submit,
 }: Submission<Request>): Promise<Job> {
-  // what was made of other pixels is made anew
-  const requestId = contentId("run", NORMALISATION, service, what, encode(codec, request));
+  // what was made of other pixels, or of centres drawn otherwise, is made anew
+  const requestId = contentId("run", NORMALISATION, SAMPLING_RULE, service, what, encode(codec, request));
   for (let attempt = 1; ; attempt++) {
     const numbered = { ...request, requestId: attempt === 1 ? requestId : `${requestId}.${attempt}` };
     // The same request id is the same job: it may be submitted until a coordinator that starts anew answers.

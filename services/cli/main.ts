@@ -70,7 +70,8 @@ program
   .option("--reductions <list>", "how much each level is reduced, finest first (default 1,2,4,10)")
   .option(
     "--centres <list>",
-    "patches' centres in each image, such as positive=500,edge=500,background=150 (level 1) or nucleus=500,mixed=500,none=500 (above)",
+    "patches' centres in each image (default positive=500,edge=500,background=150 at level 1, nucleus=500,mixed=500,none=500 above; " +
+      "with --annotation complete 1500, 1000, 3000 and 1000, 1500, 3000)",
   )
   .option("--iterations <n>", "training steps per network (default 8000)")
   .option("--stain-jitter <n>", "how far stains vary in training, 0 to 1 (default 0.2)")
@@ -89,7 +90,10 @@ program
     "--max-compute <n>",
     "the cascade's budget: pixels computed over all levels per pixel of level 1, such as 0.1",
   )
-  .option("--min-score <n>", "least score on validation images; of such points the one with least compute")
+  .option(
+    "--min-score <n>",
+    "least score on validation images; of such points the one with least compute (default: 0.01 below the best)",
+  )
   .option("--seed <n>", "everything random follows from it (default 1)")
   .optionsGroup(WHERE)
   .option("--device <name>", DEVICE_HELP)

@@ -6,7 +6,7 @@ import { leastCompute, mostCompute } from "../lib/method/cascade.ts";
 import { DEFAULT_CLEANING, MAX_REACH_PX } from "../lib/method/cleaning.ts";
 import { isPossibleMpp, MPP_RANGE } from "../lib/method/resolution.ts";
 import { COUNTED_KINDS, checkCounts, DEFAULT_COUNTS, type SampleCounts } from "../lib/method/sampling.ts";
-import { MAX_MEMBERS } from "../lib/network/members.ts";
+import { MAX_MEMBERS, MAX_SEED } from "../lib/network/members.ts";
 import { DEVICES } from "../lib/runtime/provider.ts";
 import { SERVICE_NAMES } from "../lib/service/service-names.ts";
 import { MAX_LEVELS } from "../lib/service/topics.ts";
@@ -80,7 +80,7 @@ export const RunOptions = z.object({
   mpp: resolution.default(0.25),
   patient: z.string().default("prefix"),
   masksAre: oneOf(["auto", "binary", "labels"]).default("auto"),
-  seed: wholeNumber(0, Number.MAX_SAFE_INTEGER).default(1),
+  seed: wholeNumber(0, MAX_SEED).default(1),
   device: device.optional(),
   address: address.optional(),
   json: z.boolean().default(false),

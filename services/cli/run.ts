@@ -35,7 +35,7 @@ export async function run(
   checkRunOptions(options);
   const { pairs, unusedMasks } = await pairImages(options.images, options.masks, options.patient);
   checkFolds(pairs, options);
-  const network = await readNetworkFile(options.network);
+  const network = await readNetworkFile(options.network, options.members);
   if (unusedMasks > 0) output.note(`${unusedMasks} masks have no image and are not used`);
   await openOut(options.out);
   await checkResultsFit(testFolder(options), new Set(pairs.map(({ stem }) => stem)));

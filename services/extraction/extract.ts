@@ -3,7 +3,7 @@
 import { invalid } from "../lib/errors.ts";
 import { checkReductions } from "../lib/method/blocks.ts";
 import { NORMALISATION } from "../lib/method/normalisation.ts";
-import { checkCounts } from "../lib/method/sampling.ts";
+import { checkCounts, SAMPLING_RULE } from "../lib/method/sampling.ts";
 import { objectKey } from "../lib/objects/object-key.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
 import { ExtractRequest, Sampling, type Shortfall } from "../lib/proto/radhical/v1/extraction.ts";
@@ -42,10 +42,12 @@ export const extractJobs = (ctx: ExtractContext): JobDefinition<ExtractRequest> 
   plan: async ({ cohortId, sampling: given }) => {
     const sampling = checkSampling(given);
     const cohort = await readDocument(ctx.objects, COHORT, cohortId);
-    const settings = contentId(RECORDS, NORMALISATION, encode(Sampling, sampling), cohort.annotation, cohort.maskKind);
+    const made = [RECORDS, NORMALISATION, SAMPLING_RULE];
+    const settings = contentId(...made, encode(Sampling, sampling), cohort.annotation, cohort.maskKind);
     const units = cohort.members.map(({ imageId, maskId }) => {
       const { annotation, maskKind } = cohort;
-      const task = { imageId, maskId, annotation, maskKind, sampling, normalisation: NORMALISATION };
+      const rules = { normalisation: NORMALISATION, samplingRule: SAMPLING_RULE };
+      const task = { imageId, maskId, annotation, maskKind, sampling, ...rules };
       const outputKey = objectKey("patches", settings, "records", contentId(imageId, maskId));
       return planUnit({ topic: IMAGE_TOPIC, key: imageId, codec: ExtractTask, task, outputKey });
     });

@@ -105,13 +105,15 @@ test("an image that cannot be read any more is an expected failure", async (t) =
   await assert.rejects(runUnit(objects, worker, unit!), { name: "DomainError", kind: "notFound" });
 });
 
-test("a job that another version planned, for pixels normalised otherwise, is refused by the image", async (t) => {
+test("a job that another version planned, for pixels normalised or centres drawn otherwise, is refused by the image", async (t) => {
   const { objects, imageId, jobs, worker, requestOf } = await startExtraction(t);
   const [unit] = (await jobs.plan(requestOf())).units;
   const task = ExtractTask.decode(unit!.message);
-  const message = Buffer.from(encode(ExtractTask, { ...task, normalisation: "" }));
-  await assert.rejects(runUnit(objects, worker, { ...unit!, message }), {
-    reason: "JOB_OUTDATED",
-    message: new RegExp(`"${imageId}".*extract again`),
-  });
+  for (const other of [{ normalisation: "" }, { samplingRule: "" }]) {
+    const message = Buffer.from(encode(ExtractTask, { ...task, ...other }));
+    await assert.rejects(runUnit(objects, worker, { ...unit!, message }), {
+      reason: "JOB_OUTDATED",
+      message: new RegExp(`"${imageId}".*extract again`),
+    });
+  }
 });

@@ -1,7 +1,7 @@
 /** @file Cuts the patches of one image: one shard per level. */
 import { DomainError } from "../lib/errors.ts";
 import { NORMALISATION } from "../lib/method/normalisation.ts";
-import type { SampleCounts, Shortfall } from "../lib/method/sampling.ts";
+import { SAMPLING_RULE, type SampleCounts, type Shortfall } from "../lib/method/sampling.ts";
 import { objectKey } from "../lib/objects/object-key.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
 import type { Sampling } from "../lib/proto/radhical/v1/extraction.ts";
@@ -28,12 +28,12 @@ export const imageWorker = (ctx: ImageWorkerContext): UnitHandler<ExtractTask> =
   members: ctx.workers,
   codec: ExtractTask,
   handle: async (task, unit) => {
-    const { imageId, maskId, maskKind, sampling, normalisation } = task;
-    if (normalisation !== NORMALISATION)
+    const { imageId, maskId, maskKind, sampling, normalisation, samplingRule } = task;
+    if (normalisation !== NORMALISATION || samplingRule !== SAMPLING_RULE)
       throw new DomainError(
         "failedPrecondition",
         "JOB_OUTDATED",
-        `Cannot extract from image "${imageId}": the job is of a version with another normalisation; extract again`,
+        `Cannot extract from image "${imageId}": the job is of a version with another normalisation or other rules of sampling; extract again`,
       );
     const source = await ctx.images.open(imageId);
     await unit.progress();

@@ -7,6 +7,8 @@ const IN_FLIGHT = 2;
 
 /** A thread and the batches it has in hand. */
 export interface BatchFeed {
+  /** Held as long as the feed is: other trainings of the process find these records in memory (training-records.ts). */
+  readonly source: BatchSource;
   /**
    * Returns the batch of a step, and has those of the steps after it put together meanwhile. Throws what putting it together threw,
    * or unavailable BATCH_THREAD_DIED.
@@ -16,15 +18,13 @@ export interface BatchFeed {
   stop(): Promise<void>;
 }
 
-/** Returns a feed of the steps before `end`. The records change threads: `source.records` is empty for the caller afterwards. */
+/** Returns a feed of the steps before `end`; its thread looks at the records where they are. */
 export function openBatchFeed(source: BatchSource, end: number): BatchFeed {
-  const records = ownMemory(source.records);
   const thread = startThread<number, Batch>({
     script: new URL("./batch-thread.js", import.meta.url),
     task: "put batches together",
     deathReason: "BATCH_THREAD_DIED",
-    data: { ...source, records },
-    transfer: [records.buffer],
+    data: source,
   });
   const asked = new Map<number, Promise<Batch>>();
   const ask = (step: number): Promise<Batch> => {
@@ -36,6 +36,7 @@ export function openBatchFeed(source: BatchSource, end: number): BatchFeed {
     return batch;
   };
   return {
+    source,
     batch: (step) => {
       const batch = ask(step);
       for (let ahead = step + 1; ahead < Math.min(end, step + IN_FLIGHT); ahead++) void ask(ahead);
@@ -44,10 +45,3 @@ export function openBatchFeed(source: BatchSource, end: number): BatchFeed {
     stop: thread.stop,
   };
 }
-
-/** Returns records in memory that may change threads whole. */
-const ownMemory = (records: Uint8Array): Uint8Array<ArrayBuffer> => {
-  const { buffer } = records;
-  const isOwn = buffer instanceof ArrayBuffer && buffer.byteLength === records.byteLength;
-  return isOwn ? new Uint8Array(buffer) : records.slice();
-};

@@ -14,7 +14,7 @@ export interface Batch {
 
 /** What batches are drawn from. */
 export interface BatchSource {
-  /** A record file. */
+  /** A record file; best in memory that threads share, or each thread has a copy. */
   readonly records: Uint8Array;
   /** The network's class of each stored label. */
   readonly classOfLabel: readonly number[];

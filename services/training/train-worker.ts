@@ -17,7 +17,7 @@ import { confusionOf, keepModel, partsOf } from "./made-model.ts";
 import { curvesOf } from "./manifest.ts";
 import { accuracy, evenSample } from "./test-accuracy.ts";
 import { networkOf, rulesOf, trainTaskId } from "./train.ts";
-import { type Records, readRecords } from "./training-records.ts";
+import { createRecordReader, type ReadRecords, type Records } from "./training-records.ts";
 import { type TrainedNetwork, trainNetwork } from "./training-run.ts";
 
 export interface TrainWorkerContext {
@@ -27,34 +27,44 @@ export interface TrainWorkerContext {
   runtime(): Promise<Runtime>;
 }
 
-/** Returns the worker of train jobs: as many networks at a time as the runtime has workers. */
-export const trainWorker = (ctx: TrainWorkerContext): UnitHandler<TrainTask> => ({
-  topics: [TRAIN_TOPIC],
-  members: ctx.workers,
-  codec: TrainTask,
-  place: ({ fold, level }) => ({ fold, level }),
-  handle: (task, unit) => (task.memberRecords.length > 0 ? joinUnit(ctx, task, unit) : trainUnit(ctx, task, unit)),
-});
+/** What a unit is trained with. */
+interface TrainingContext extends TrainWorkerContext {
+  readonly readRecords: ReadRecords;
+}
 
-async function trainUnit(ctx: TrainWorkerContext, task: TrainTask, unit: UnitContext): Promise<Uint8Array> {
+/** Returns the worker of train jobs: as many networks at a time as the runtime has workers. */
+export const trainWorker = (worker: TrainWorkerContext): UnitHandler<TrainTask> => {
+  const ctx = { ...worker, readRecords: createRecordReader(worker.objects) };
+  return {
+    topics: [TRAIN_TOPIC],
+    members: ctx.workers,
+    codec: TrainTask,
+    place: ({ fold, level }) => ({ fold, level }),
+    handle: (task, unit) => (task.memberRecords.length > 0 ? joinUnit(ctx, task, unit) : trainUnit(ctx, task, unit)),
+  };
+};
+
+async function trainUnit(ctx: TrainingContext, task: TrainTask, unit: UnitContext): Promise<Uint8Array> {
   const { data, settings } = partsOf(task);
   const runtime = await ctx.runtime();
   const network = networkOf(settings);
   const channelMeans = Float32Array.from(data.channelMeans);
-  const test = await readRecords(ctx.objects, data.test, unit.progress);
-  const sample = { ...test, bytes: evenSample(test.bytes, ACCURACY_PATCHES) };
+  const sample = sampleOf(await ctx.readRecords(data.test, unit.progress));
   const accuracyOf = async (weights: Float32Array): Promise<number> =>
     accuracy(await confusionOf(runtime, patchGraph({ network, members: [weights], channelMeans }), sample, unit));
-  const train = await readRecords(ctx.objects, data.train, unit.progress);
+  const train = await ctx.readRecords(data.train, unit.progress);
   const trained = await runSteps(ctx, task, unit, { train, channelMeans, settings, accuracyOf });
   const { losses, accuracies } = trained.state;
   return keepModel(ctx, task, unit, {
     contents: { network, members: [trained.weights], channelMeans },
-    test,
+    test: await ctx.readRecords(data.test, unit.progress),
     story: curvesOf(losses, accuracies),
     stepsPerSecond: trained.stepsPerSecond,
   });
 }
+
+/** Some patches, for the curve: all of them need not lie in memory for the whole training. */
+const sampleOf = (test: Records): Records => ({ ...test, bytes: evenSample(test.bytes, ACCURACY_PATCHES) });
 
 interface RunParts {
   readonly train: Records;
@@ -77,6 +87,7 @@ async function runSteps(
     computeClass,
   });
   const place = { fold: task.fold, level: task.level, seed: Number(settings.seed) };
+  const name = `fold ${place.fold} level ${place.level}, seed ${place.seed}`;
   ctx.log.info({ ...place, step: file.state?.step ?? 0, computeClass }, "training begins");
   const others = await otherClasses(ctx.objects, taskId, computeClass);
   if (others.length > 0)
@@ -97,13 +108,14 @@ async function runSteps(
   const { bytes: records, classOfLabel } = train;
   const feed = openBatchFeed({ records, classOfLabel, batchSize, seed, stainJitter }, iterations);
   const context = {
+    name,
     runtime,
     checkpoint,
     batch: feed.batch,
     accuracyOf,
     signal: unit.signal,
     report: (state: RunState, stepsPerSecond: number, saved: boolean) => {
-      const detail = `fold ${task.fold} level ${task.level}, seed ${settings.seed}: ${progressOf(state, stepsPerSecond, iterations)}`;
+      const detail = `${name}: ${progressOf(state, stepsPerSecond, iterations)}`;
       return unit.progress({ amount: state.step, detail, saved });
     },
   };

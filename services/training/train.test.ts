@@ -1,7 +1,7 @@
 /** @file What train jobs refuse before any work. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { DEFAULT_NETWORK, halved } from "../lib/network/network-description.ts";
+import { DEFAULT_NETWORK, halved, parseNetwork } from "../lib/network/network-description.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
 import { Optimizer, RateSchedule, TrainingSettings, TrainRequest } from "../lib/proto/radhical/v1/training.ts";
 import { DatabaseSet, type PlannedUnit, TrainTask } from "../lib/proto/radhical/v1/work.ts";
@@ -9,6 +9,7 @@ import { contentId } from "../lib/service/content-id.ts";
 import { DATABASE_SET } from "../lib/service/document-kinds.ts";
 import { createDocument } from "../lib/service/documents.ts";
 import { temporaryStore } from "../lib/service/jobs/jobs.fixture.ts";
+import { TINY_NETWORK } from "./toy-data.fixture.ts";
 import { networkOf, trainJobs } from "./train.ts";
 
 test("settings that cannot train are refused together, each by its name and value", async (t) => {
@@ -31,8 +32,26 @@ test("settings that cannot train are refused together, each by its name and valu
       "Cannot train: iterations is 0, at least 1 is needed; batch_size is 5000, 1 to 4096 is possible; " +
       "learning_rate is NaN, it must be above 0; initial_accumulator is -1, it must not be negative; " +
       "weight_decay is -2, it must not be negative; stain_jitter is 1.5, 0 to 1 is possible; " +
-      "averaged_steps is -3, it must not be negative; members is 9, 0 to 8 is possible; seed is 9007199254740992, with members added it must be below 2^53; optimizer is none that is known here; " +
+      "averaged_steps is -3, it must not be negative; members is 9, 0 to 8 is possible; seed is 9007199254740992, 0 to 9007199254740983 is possible; optimizer is none that is known here; " +
       "rate_schedule is none that is known here",
+  });
+});
+
+test("a network of which so many members are more than a model may hold is refused before anything is trained", async (t) => {
+  const { plan } = trainJobs({ objects: await temporaryStore(t) });
+  const wide = parseNetwork({
+    ...TINY_NETWORK,
+    layers: [
+      { type: "conv", kernelPx: 5, channels: 2_048 },
+      { type: "maxPool", sizePx: 7 },
+      { type: "conv", kernelPx: 4, channels: 900 },
+      { type: "conv", kernelPx: 1, channels: 3 },
+    ],
+  });
+  const settings = TrainingSettings.fromPartial({ ...SHORTEST, members: 2, network: JSON.stringify(wide) });
+  await assert.rejects(plan(TrainRequest.fromPartial({ settings })), {
+    reason: "NETWORK_INVALID",
+    message: /2 members .* 29\d{6} parameters.* \(settings\.network\)/,
   });
 });
 

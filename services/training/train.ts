@@ -1,6 +1,6 @@
 /** @file Train: one model per fold and level of a database set (METHOD.md 4). */
 import { DomainError, invalid } from "../lib/errors.ts";
-import { MAX_MEMBERS } from "../lib/network/members.ts";
+import { checkMembers, MAX_MEMBERS, MAX_SEED } from "../lib/network/members.ts";
 import { DEFAULT_NETWORK, type NetworkDescription, readNetwork } from "../lib/network/network-description.ts";
 import type { OptimizerName } from "../lib/network/optimizers.ts";
 import { objectKey } from "../lib/objects/object-key.ts";
@@ -65,16 +65,14 @@ function checkSettings(settings: TrainingSettings | undefined): TrainingSettings
     stainJitter >= 0 && stainJitter <= 1 ? "" : `stain_jitter is ${stainJitter}, 0 to 1 is possible`,
     averagedSteps >= 0 ? "" : `averaged_steps is ${averagedSteps}, it must not be negative`,
     members >= 0 && members <= MAX_MEMBERS ? "" : `members is ${members}, 0 to ${MAX_MEMBERS} is possible`,
-    seed + BigInt(members) <= Number.MAX_SAFE_INTEGER
-      ? ""
-      : `seed is ${seed}, with members added it must be below 2^53`,
+    seed >= 0n && seed <= MAX_SEED ? "" : `seed is ${seed}, 0 to ${MAX_SEED} is possible`,
     OPTIMIZER_NAME[settings.optimizer] ? "" : "optimizer is none that is known here",
     SCHEDULE_NAME[settings.rateSchedule] ? "" : "rate_schedule is none that is known here",
   ].filter((problem) => problem !== "");
   if (problems.length > 0) throw invalid("TRAINING_INVALID", `Cannot train: ${problems.join("; ")}`);
   for (const field of ["network", "coarseNetwork"] as const) {
     try {
-      networkOf({ network: settings[field] });
+      checkMembers(networkOf({ network: settings[field] }), members);
     } catch (error) {
       if (!(error instanceof DomainError)) throw error;
       const name = field === "network" ? "network" : "coarse_network";

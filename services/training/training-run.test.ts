@@ -68,7 +68,15 @@ async function startTrainer(t: TestContext) {
       stopping.signal.throwIfAborted();
       return Math.abs(Math.sin(1e3 * weights[0]!));
     };
-    const context = { runtime, checkpoint, batch, accuracyOf, signal: stopping.signal, report: async () => undefined };
+    const context = {
+      name: "toy",
+      runtime,
+      checkpoint,
+      batch,
+      accuracyOf,
+      signal: stopping.signal,
+      report: async () => undefined,
+    };
     return trainNetwork(context, settings);
   };
   const train = async (key: string, changes: Partial<RunSettings> = {}) => (await run(key, changes)).state;
@@ -178,7 +186,13 @@ test("a loss that is no number ends the training with what to do, and is not sav
   await assert.rejects(train("wild", { learningRate: 1e30 }), {
     kind: "failedPrecondition",
     reason: "TRAINING_DIVERGED",
-    message: /take a learning rate below 1e\+30/,
+    message: /training toy: the loss of step \d+ .* a learning rate below 1e\+30/,
   });
   assert.equal(await objects.head("wild"), undefined);
+});
+
+test("last weights that are no numbers are no network, though no loss has told of them", async (t) => {
+  const { train } = await startTrainer(t);
+  const ended = train("last", { learningRate: 1e39, iterations: 1 }); // beyond float32
+  await assert.rejects(ended, { reason: "TRAINING_DIVERGED", message: /training toy: its last weights/ });
 });

@@ -40,6 +40,8 @@ export interface RunSettings {
 }
 
 export interface RunContext {
+  /** Which training it is, for people: "fold 1 level 2, seed 3". */
+  readonly name: string;
   readonly runtime: Runtime;
   readonly checkpoint: CheckpointFile;
   /** Called for one step after the other, a step ahead. */
@@ -72,15 +74,20 @@ const firstState = ({ network, seed, optimizer, initialAccumulator }: RunSetting
   };
 };
 
-const diverged = (step: number, learningRate: number): DomainError =>
+const diverged = (name: string, what: string, learningRate: number): DomainError =>
   new DomainError(
     "failedPrecondition",
     "TRAINING_DIVERGED",
-    `Cannot go on training: the loss of step ${step} is not a number; take a learning rate below ${learningRate}`,
+    `Cannot go on training ${name}: ${what}; take another seed, another network, or a learning rate below ${learningRate}`,
   );
 
 /** One step: the next state, a function of the state and the batch alone. */
-async function takeStep(session: Session, settings: RunSettings, state: RunState, batch: Batch): Promise<RunState> {
+async function takeStep(
+  { session, name }: { readonly session: Session; readonly name: string },
+  settings: RunSettings,
+  state: RunState,
+  batch: Batch,
+): Promise<RunState> {
   const { batchSize, classWeights, channelMeans, learningRate } = settings;
   const size = state.parameters.length;
   const outputs = await session.run({
@@ -94,7 +101,7 @@ async function takeStep(session: Session, settings: RunSettings, state: RunState
   });
   const step = state.step + 1;
   const loss = float32Data(outputs.loss)[0] ?? Number.NaN;
-  if (!Number.isFinite(loss)) throw diverged(step, learningRate);
+  if (!Number.isFinite(loss)) throw diverged(name, `the loss of step ${step} is not a number`, learningRate);
   const openLoss = state.openLoss + loss;
   const isFull = step % LOSS_STEPS === 0;
   const parameters = float32Data(outputs.parametersOut);
@@ -130,8 +137,8 @@ async function soonAfterAbort<T>(work: Promise<T>, signal: AbortSignal): Promise
  * the abort; a step that takes long is given up then. Bit for bit the same whether it was interrupted or not. Throws failedPrecondition TRAINING_DIVERGED.
  */
 export async function trainNetwork(ctx: RunContext, settings: RunSettings): Promise<TrainedNetwork> {
-  const { network, batchSize, weightDecay, optimizer, iterations } = settings;
-  const { signal } = ctx;
+  const { network, batchSize, weightDecay, optimizer, iterations, learningRate } = settings;
+  const { signal, name } = ctx;
   const { channelBlock } = ctx.runtime;
   const session = await ctx.runtime.session(
     trainingGraph(network, { batchSize, weightDecay, optimizer, channelBlock }),
@@ -150,7 +157,10 @@ export async function trainNetwork(ctx: RunContext, settings: RunSettings): Prom
     let next = state.step < iterations ? await ctx.batch(state.step) : undefined;
     while (next) {
       const upcoming = state.step + 1 < iterations ? ctx.batch(state.step + 1) : undefined;
-      [state, next] = await soonAfterAbort(Promise.all([takeStep(session, settings, state, next), upcoming]), signal);
+      [state, next] = await soonAfterAbort(
+        Promise.all([takeStep({ session, name }, settings, state, next), upcoming]),
+        signal,
+      );
       if (lacksAccuracy(state)) state = await withAccuracy(ctx, settings, state);
       const now = performance.now();
       const mustSave = signal.aborted || !next || now - savedMs >= CHECKPOINT_EVERY_MS;
@@ -162,7 +172,10 @@ export async function trainNetwork(ctx: RunContext, settings: RunSettings): Prom
       }
       if (mustSave) savedMs = now;
     }
-    return { state, weights: modelWeights(settings, state), stepsPerSecond: speed() };
+    const weights = modelWeights(settings, state);
+    // a step's loss is of the weights before it: nothing has looked at the last ones
+    if (!weights.every(Number.isFinite)) throw diverged(name, "its last weights are no numbers", learningRate);
+    return { state, weights, stepsPerSecond: speed() };
   } finally {
     const released = session.release();
     // after an abort a long step may still be running: nobody waits for its end

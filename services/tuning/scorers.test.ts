@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { createScorer } from "../lib/method/evaluator.ts";
 import { findNuclei } from "../lib/method/nuclei.ts";
 import { type TuningSettings, tuneThresholds } from "../lib/method/thresholds.ts";
-import { openScorers, sharedFloats } from "./scorers.ts";
+import { openScorers, sharedFloats, sharedNuclei } from "./scorers.ts";
 
 const SIDE = 40;
 const settings: TuningSettings = {
@@ -33,7 +33,7 @@ const image = (left: number) => {
     }
     return sharedFloats(map);
   });
-  return { width: SIDE, height: SIDE, maps, nuclei: findNuclei(labels, SIDE, SIDE, "binary") };
+  return { width: SIDE, height: SIDE, maps, nuclei: sharedNuclei(findNuclei(labels, SIDE, SIDE, "binary")) };
 };
 const images = [image(5), image(20)];
 const sets = Array.from({ length: 9 }, (_, i) => [{ lower: i / 9 }, { lower: 0.1, upper: 0.8 }]);

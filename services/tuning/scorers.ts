@@ -1,5 +1,6 @@
 /** @file Threads that score thresholds side by side; what they give does not depend on how many there are. */
 import type { Score, ScoreAll } from "../lib/method/evaluator.ts";
+import type { Nuclei } from "../lib/method/nuclei.ts";
 import { type AskedThread, startThread } from "../lib/threads/asked-thread.ts";
 import type { ScoreQuestion, ScoringData } from "./score-messages.ts";
 
@@ -11,7 +12,7 @@ export interface Scorers {
   stop(): Promise<void>;
 }
 
-/** Starts so many threads. The maps are best in memory that threads share (`sharedFloats`), or each has a copy. */
+/** Starts so many threads. Maps and nuclei are best in memory that threads share (`sharedFloats`, `sharedNuclei`), or each has a copy. */
 export function openScorers({ images, settings }: ScoringData, threadCount: number): Scorers {
   const threads = Array.from({ length: threadCount }, () =>
     startThread<ScoreQuestion, Score>({
@@ -48,6 +49,17 @@ export function openScorers({ images, settings }: ScoringData, threadCount: numb
 /** Copies floats into memory that threads share. */
 export function sharedFloats(values: Float32Array): Float32Array<SharedArrayBuffer> {
   const shared = new Float32Array(new SharedArrayBuffer(values.byteLength));
+  shared.set(values);
+  return shared;
+}
+
+/** Copies the planes of nuclei into memory that threads share. */
+export function sharedNuclei(nuclei: Nuclei): Nuclei {
+  return { ...nuclei, numbers: sharedInts(nuclei.numbers), stretchEnds: sharedInts(nuclei.stretchEnds) };
+}
+
+function sharedInts(values: Int32Array): Int32Array<SharedArrayBuffer> {
+  const shared = new Int32Array(new SharedArrayBuffer(values.byteLength));
   shared.set(values);
   return shared;
 }

@@ -15,7 +15,7 @@ import type { UnitContext, UnitHandler } from "../lib/service/jobs/worker.ts";
 import { readMap } from "../lib/service/map-keys.ts";
 import { annotationWord } from "../lib/service/method-words.ts";
 import { TUNE_TOPIC } from "../lib/service/topics.ts";
-import { openScorers, sharedFloats } from "./scorers.ts";
+import { openScorers, sharedFloats, sharedNuclei } from "./scorers.ts";
 import { TUNE_AMOUNT } from "./tune.ts";
 
 const REPORT_EVERY_MS = 1_000;
@@ -105,5 +105,5 @@ async function readValidationImage(
     const tile = task.evaluation?.tile ?? 0;
     maps.push(sharedFloats(await readMap(ctx.objects, { imageId, level, reductions, tile }, width, height)));
   }
-  return { width, height, maps, nuclei: findNuclei(labels, width, height, kind) };
+  return { width, height, maps, nuclei: sharedNuclei(findNuclei(labels, width, height, kind)) };
 }

@@ -19,7 +19,7 @@ import { TUNE_TOPIC } from "../lib/service/topics.ts";
 /** Progress of a tuning counts to this. */
 export const TUNE_AMOUNT = 100;
 
-/** How much is searched beyond the published greedy search (METHOD.md 6): about a minute for ten images of 512 x 512 pixels. */
+/** How much is searched beyond the published greedy search (METHOD.md 6): some two minutes for ten images of 512 x 512 pixels. */
 export const EFFORT = { prices: 20, randomPoints: 2000, seed: 1n } as const;
 
 export interface TuneContext {

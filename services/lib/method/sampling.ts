@@ -58,6 +58,9 @@ export const DEFAULT_COUNTS: Readonly<Record<Annotation, SampleCounts>> = {
   complete: { positive: 1_500, edge: 1_000, background: 3_000, nucleus: 1_000, mixed: 1_500, none: 3_000 },
 };
 
+/** Names what `sampleCentres` draws for given counts, for patches: those that were drawn otherwise are others. */
+export const SAMPLING_RULE = "none as level 1's edge and background";
+
 /** With complete annotation the class none of coarser levels is edge and background as level 1's centres are: 500 and 150 of the published counts. */
 const edgeOfNone = ({ edge, background, none }: SampleCounts): number =>
   Math.round((none * edge) / Math.max(1, edge + background));

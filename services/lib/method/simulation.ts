@@ -172,7 +172,7 @@ const decideEnd = (
         }
         computed++;
         const value = mixedShare === 0 ? maps[2 * pixels + i]! : maps[2 * pixels + i]! + mixedShare * maps[pixels + i]!;
-        if (value < final) continue;
+        if (!(value >= final)) continue; // as `decide`, also where it is no number
         accepted++;
         bits |= 1 << bit;
       }

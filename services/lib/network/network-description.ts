@@ -18,7 +18,7 @@ const Network = z.strictObject({
 });
 
 /** 200 MB of weights: every one of them is computed with at every pixel, and a model's file stays below its limit. */
-const MAX_PARAMETERS = 50_000_000;
+export const MAX_PARAMETERS = 50_000_000;
 
 /** A network's description, version 1: patch [3, 32, 32] of RGB bytes in, logits of three classes out. */
 export type NetworkDescription = z.infer<typeof Network>;

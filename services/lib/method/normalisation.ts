@@ -78,15 +78,17 @@ const beyond = (white: number): Float64Array => DENSITY.map((density) => Math.ma
 
 /** The density by channel of the darkest among the palest pixels, each channel's own. */
 function palestDensity({ data }: RgbImage): Densities {
-  const counts = Array.from({ length: 3 }, () => new Uint32Array(256));
+  const [reds, greens, blues] = [new Uint32Array(256), new Uint32Array(256), new Uint32Array(256)];
   let pixels = 0;
   for (let i = 0; i < data.length; i += 3) {
     if (isBlack(data, i)) continue;
-    for (let channel = 0; channel < 3; channel++) counts[channel]![data[i + channel]!]!++;
+    reds[data[i]!]!++;
+    greens[data[i + 1]!]!++;
+    blues[data[i + 2]!]!++;
     pixels++;
   }
   const darker = pixels - Math.ceil(WHITE_SHARE * pixels);
-  return counts.map((histogram) => DENSITY[quantile(histogram, darker + 1)]!);
+  return [reds, greens, blues].map((histogram) => DENSITY[quantile(histogram, darker + 1)]!);
 }
 
 /** The density of white in a channel: the palest one's where it is the lamp's for certain. */

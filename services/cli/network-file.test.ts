@@ -20,7 +20,7 @@ test("a network is read from its file, and what is wrong with it names the file"
   await refuses(JSON.stringify({ ...DEFAULT_NETWORK, version: 2 }), /network\.json": .*version/);
   await assert.rejects(readNetworkFile(join(folder, "none"), 2), { reason: "FILE_UNREADABLE", message: /none/ });
   assert.equal(await readNetworkFile(undefined, 2), DEFAULT_NETWORK);
-  // 27 million parameters: one is possible, two are more than a model may have
+  // 32 million parameters: one is possible, two are more than a model may have
   const { layers } = DEFAULT_NETWORK;
   const widen = (layer: (typeof layers)[number], i: number) =>
     layer.type === "conv" && i < layers.length - 1 ? { ...layer, channels: 20 * layer.channels } : layer;

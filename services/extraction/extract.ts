@@ -18,6 +18,8 @@ import { countMasks, countPatches } from "./statistics.ts";
 
 /** Names what a record says, so that those of an earlier version, which counted no nuclei, are made anew. */
 const RECORDS = "patches 2";
+/** By which rules patches are made here; a task says by which it is to be done. */
+const RULES = { normalisation: NORMALISATION, samplingRule: SAMPLING_RULE } as const;
 
 export interface ExtractContext {
   readonly objects: ObjectStore;
@@ -42,12 +44,11 @@ export const extractJobs = (ctx: ExtractContext): JobDefinition<ExtractRequest> 
   plan: async ({ cohortId, sampling: given }) => {
     const sampling = checkSampling(given);
     const cohort = await readDocument(ctx.objects, COHORT, cohortId);
-    const made = [RECORDS, NORMALISATION, SAMPLING_RULE];
+    const made = [RECORDS, RULES.normalisation, RULES.samplingRule];
     const settings = contentId(...made, encode(Sampling, sampling), cohort.annotation, cohort.maskKind);
     const units = cohort.members.map(({ imageId, maskId }) => {
       const { annotation, maskKind } = cohort;
-      const rules = { normalisation: NORMALISATION, samplingRule: SAMPLING_RULE };
-      const task = { imageId, maskId, annotation, maskKind, sampling, ...rules };
+      const task = { imageId, maskId, annotation, maskKind, sampling, ...RULES };
       const outputKey = objectKey("patches", settings, "records", contentId(imageId, maskId));
       return planUnit({ topic: IMAGE_TOPIC, key: imageId, codec: ExtractTask, task, outputKey });
     });

@@ -8,14 +8,9 @@ import { readDocument, readRecord } from "../lib/service/documents.ts";
 import type { UnitContext } from "../lib/service/jobs/worker.ts";
 import { keepModel, type MakingContext, partsOf } from "./made-model.ts";
 import { networkOf } from "./train.ts";
-import type { ReadRecords } from "./training-records.ts";
-
-interface JoiningContext extends MakingContext {
-  readonly readRecords: ReadRecords;
-}
 
 /** Joins the models of a task's trainings; returns the record of the one that they become. */
-export async function joinUnit(ctx: JoiningContext, task: TrainTask, unit: UnitContext): Promise<Uint8Array> {
+export async function joinUnit(ctx: MakingContext, task: TrainTask, unit: UnitContext): Promise<Uint8Array> {
   const { data, settings } = partsOf(task);
   if (task.memberRecords.length !== settings.members)
     throw new DomainError("dataLoss", "TASK_INCOMPLETE", "Cannot join other networks than the settings say");
@@ -33,7 +28,6 @@ export async function joinUnit(ctx: JoiningContext, task: TrainTask, unit: UnitC
   }
   return keepModel(ctx, task, unit, {
     contents: { network: networkOf(settings), members, channelMeans: Float32Array.from(data.channelMeans) },
-    test: await ctx.readRecords(data.test, unit.progress),
     story: { trainings },
     stepsPerSecond: speeds.reduce((sum, speed) => sum + speed / speeds.length, 0),
   });

@@ -13,7 +13,7 @@ import { countClasses, rareClasses } from "./class-weights.ts";
 import { buildManifest, type TrainingStory } from "./manifest.ts";
 import { purposeOf, storeModel } from "./models.ts";
 import { accuracy, confusionMatrix } from "./test-accuracy.ts";
-import type { Records } from "./training-records.ts";
+import type { ReadRecords, Records } from "./training-records.ts";
 
 interface TaskParts {
   readonly data: BuildRecord & { readonly train: BuildRecord_RecordFile; readonly test: BuildRecord_RecordFile };
@@ -41,7 +41,6 @@ export async function confusionOf(
 /** What there is to keep. */
 interface MadeModel {
   readonly contents: ModelContents;
-  readonly test: Records;
   readonly story: TrainingStory;
   readonly stepsPerSecond: number;
 }
@@ -49,18 +48,20 @@ interface MadeModel {
 /** What models are made with. */
 export interface MakingContext {
   readonly objects: ObjectStore;
+  readonly readRecords: ReadRecords;
   runtime(): Promise<Runtime>;
 }
 
-/** Stores the model of a task with its manifest; returns its record. */
+/** Grades the model of a task on the fold's test patches and stores it with its manifest; returns its record. */
 export async function keepModel(
   ctx: MakingContext,
   task: TrainTask,
   unit: UnitContext,
-  { contents, test, story, stepsPerSecond }: MadeModel,
+  { contents, story, stepsPerSecond }: MadeModel,
 ): Promise<Uint8Array> {
   const { data, settings } = partsOf(task);
   const runtime = await ctx.runtime();
+  const test = await ctx.readRecords(data.test, unit.progress);
   const onnx = patchGraph(contents, identityOf(task, settings));
   const confusion = await confusionOf(runtime, onnx, test, unit);
   const { classOfLabel = [], byLabel = [] } = data.train.database ?? {};

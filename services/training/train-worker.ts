@@ -13,11 +13,11 @@ import { type CheckpointFile, checkpointKey, openCheckpoint, otherClasses, type 
 import { classWeights } from "./class-weights.ts";
 import { ACCURACY_PATCHES, latestLoss } from "./curve.ts";
 import { joinUnit } from "./join.ts";
-import { confusionOf, keepModel, partsOf } from "./made-model.ts";
+import { confusionOf, keepModel, type MakingContext, partsOf } from "./made-model.ts";
 import { curvesOf } from "./manifest.ts";
 import { accuracy, evenSample } from "./test-accuracy.ts";
 import { networkOf, rulesOf, trainTaskId } from "./train.ts";
-import { createRecordReader, type ReadRecords, type Records } from "./training-records.ts";
+import { createRecordReader, type Records } from "./training-records.ts";
 import { type TrainedNetwork, trainNetwork } from "./training-run.ts";
 
 export interface TrainWorkerContext {
@@ -28,9 +28,7 @@ export interface TrainWorkerContext {
 }
 
 /** What a unit is trained with. */
-interface TrainingContext extends TrainWorkerContext {
-  readonly readRecords: ReadRecords;
-}
+interface TrainingContext extends TrainWorkerContext, MakingContext {}
 
 /** Returns the worker of train jobs: as many networks at a time as the runtime has workers. */
 export const trainWorker = (worker: TrainWorkerContext): UnitHandler<TrainTask> => {
@@ -57,7 +55,6 @@ async function trainUnit(ctx: TrainingContext, task: TrainTask, unit: UnitContex
   const { losses, accuracies } = trained.state;
   return keepModel(ctx, task, unit, {
     contents: { network, members: [trained.weights], channelMeans },
-    test: await ctx.readRecords(data.test, unit.progress),
     story: curvesOf(losses, accuracies),
     stepsPerSecond: trained.stepsPerSecond,
   });

@@ -47,19 +47,20 @@ export function openScorers({ images, settings }: ScoringData, threadCount: numb
 }
 
 /** Copies floats into memory that threads share. */
-export function sharedFloats(values: Float32Array): Float32Array<SharedArrayBuffer> {
-  const shared = new Float32Array(new SharedArrayBuffer(values.byteLength));
-  shared.set(values);
-  return shared;
-}
+export const sharedFloats = (values: Float32Array): Float32Array => shared(Float32Array, values);
 
 /** Copies the planes of nuclei into memory that threads share. */
-export function sharedNuclei(nuclei: Nuclei): Nuclei {
-  return { ...nuclei, numbers: sharedInts(nuclei.numbers), stretchEnds: sharedInts(nuclei.stretchEnds) };
-}
+export const sharedNuclei = (nuclei: Nuclei): Nuclei => ({
+  ...nuclei,
+  numbers: shared(Int32Array, nuclei.numbers),
+  stretchEnds: shared(Int32Array, nuclei.stretchEnds),
+});
 
-function sharedInts(values: Int32Array): Int32Array<SharedArrayBuffer> {
-  const shared = new Int32Array(new SharedArrayBuffer(values.byteLength));
-  shared.set(values);
-  return shared;
+function shared<Values extends Float32Array | Int32Array>(
+  Kind: new (memory: SharedArrayBuffer) => Values,
+  values: Values,
+): Values {
+  const copy = new Kind(new SharedArrayBuffer(values.byteLength));
+  copy.set(values);
+  return copy;
 }

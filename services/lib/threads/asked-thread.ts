@@ -1,5 +1,5 @@
 /** @file The end of whoever asks a thread: questions become promises, its death becomes their rejection. */
-import { type Transferable, Worker } from "node:worker_threads";
+import { Worker } from "node:worker_threads";
 import { DomainError } from "../errors.ts";
 import { type FromThread, fromFailure, type ToThread } from "./messages.ts";
 
@@ -13,8 +13,6 @@ export interface ThreadSettings {
   readonly deathReason: string;
   /** The script's `workerData`. */
   readonly data?: unknown;
-  /** What of the data's memory the thread gets; the caller loses it. */
-  readonly transfer?: readonly Transferable[];
 }
 
 /** A thread that answers one question after the other. */
@@ -39,10 +37,9 @@ export function startThread<Question, Answer>({
   task,
   deathReason,
   data,
-  transfer = [],
 }: ThreadSettings): AskedThread<Question, Answer> {
   // the process's own flags (a telemetry preload, --eval) are not meant for a thread that only computes
-  const worker = new Worker(script, { workerData: data, transferList: [...transfer], execArgv: [] });
+  const worker = new Worker(script, { workerData: data, execArgv: [] });
   const waiting: Waiting<Answer>[] = [];
   let death: DomainError | undefined;
 

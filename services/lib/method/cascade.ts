@@ -127,7 +127,8 @@ export const decisionRule = ({ level, endsAt, thresholds }: LevelRule): Decision
 
 /** Returns what becomes of a pixel. */
 export const decide = (p1: number, p2: number, { upper, mixedShare, lower }: DecisionRule): Decision => {
-  if (p2 + mixedShare * p1 >= upper) return ACCEPTED;
+  // Where P1 counts for nothing it is not looked at: no share of what is no number is 0.
+  if ((mixedShare === 0 ? p2 : p2 + mixedShare * p1) >= upper) return ACCEPTED;
   return p1 + p2 >= lower ? OPEN : REJECTED;
 };
 

@@ -18,12 +18,13 @@ import {
 } from "./segment-cascade.fixture.ts";
 import { writeTissueImage } from "./segmented-image.fixture.ts";
 import { TOKEN } from "./serving.fixture.ts";
-import { unruly } from "./unruly-queue.fixture.ts";
+import { type Unruliness, unruly } from "./unruly-queue.fixture.ts";
 
-const [WIDTH, HEIGHT] = [1230, 710];
+/** More than one tile of any size. */
+const [WIDTH, HEIGHT] = [2110, 520];
 
 /** Services of a process of their own kind: so many workers, on a queue that is as it should be or is not. */
-async function start(t: TestContext, workers: number, unrulySeed?: number): Promise<Services> {
+async function start(t: TestContext, workers: number, how?: Unruliness): Promise<Services> {
   const folder = await temporaryFolder(t);
   const config = readConfig({
     RADHICAL_LISTEN: "127.0.0.1:0",
@@ -32,9 +33,7 @@ async function start(t: TestContext, workers: number, unrulySeed?: number): Prom
     RADHICAL_LOG_LEVEL: "error",
     RADHICAL_WORKERS: String(workers),
   });
-  const definitions = ALL_SERVICES.map((definition) =>
-    unrulySeed === undefined ? definition : unruly(definition, unrulySeed),
-  );
+  const definitions = how ? ALL_SERVICES.map((definition) => unruly(definition, how)) : ALL_SERVICES;
   const running = await startServices(definitions, config, createLogger("test", "error"));
   t.after(() => running.stop());
   const services = await openServices(running.server.address, "", { RADHICAL_TOKEN: TOKEN });
@@ -46,7 +45,7 @@ test("a cascade gives the same bytes and counts for any tiles, workers and deliv
   const path = await writeTissueImage(await temporaryFolder(t), "tissue", WIDTH, HEIGHT);
   const plain = await start(t, 1);
   const input = await importCascade(plain, path);
-  const thresholds = await thresholdsFor(plain, input, { width: WIDTH, height: HEIGHT });
+  const thresholds = await thresholdsFor(plain, input, { width: 1200, height: HEIGHT });
   const segment = (services: Services, { imageId, models }: CascadeInput, tile: number) =>
     segmentCascade(t, services, imageId, cascadeOf(models, thresholds, tile));
   const expected = await segment(plain, input, 500);
@@ -64,13 +63,22 @@ test("a cascade gives the same bytes and counts for any tiles, workers and deliv
       assert.deepEqual(await segment(plain, input, tile), expected);
     });
   }
-  for (const [tile, seed] of [
-    [500, 1],
-    [1000, 2],
+  const three = await start(t, 3);
+  const threeInput = await importCascade(three, path);
+  for (const tile of [500, 2000]) {
+    await t.test(`three workers, tiles of ${tile} pixels`, async () => {
+      assert.deepEqual(await segment(three, threeInput, tile), expected);
+    });
+  }
+  for (const [said, tile, how] of [
+    ["everything twice and out of order", 500, { seed: 1 }],
+    ["everything twice and out of order", 1000, { seed: 2 }],
+    ["everything out of order", 500, { seed: 3, copies: 1 }],
+    ["everything twice", 500, { seed: 4, inOrder: true }],
   ] as const) {
-    await t.test(`three workers, tiles of ${tile}, everything twice and out of order (seed ${seed})`, async () => {
-      const unruly = await start(t, 3, seed);
-      assert.deepEqual(await segment(unruly, await importCascade(unruly, path), tile), expected);
+    await t.test(`${said}, three workers, tiles of ${tile} pixels`, async () => {
+      const services = await start(t, 3, how);
+      assert.deepEqual(await segment(services, await importCascade(services, path), tile), expected);
     });
   }
 });

@@ -51,11 +51,16 @@ export interface ExactnessOptions {
   readonly images: readonly { readonly name: string; readonly path: string }[];
   /** One per level, finest first. */
   readonly models: readonly ModelFile[];
+  /** What tuning chose for these models; the cascade is checked by it too. */
+  readonly tuned?: TunedCascade | undefined;
   /** A folder for the objects, new or of an earlier check of the same. */
   readonly folder: string;
   /** Random rows, and columns, of each large level that are compared with patches. */
   readonly lines: Lines;
 }
+
+/** Thresholds of every level and the cleaning they were chosen with. */
+export type TunedCascade = Pick<CascadeRun, "thresholds" | "cleaning">;
 
 interface Subject {
   readonly name: string;
@@ -92,8 +97,10 @@ export async function runExactness(options: ExactnessOptions): Promise<Compariso
   const maps = await readMaps(ctx);
   const largestTiles = maps.map((byTile) => byTile.at(-1)!);
   const thresholds = openingThresholds(largestTiles, reductions.length);
-  const run = { reductions, thresholds, endsAt: 1, cleaning: DEFAULT_CLEANING };
-  const cascades = await withServices(options, (services) => segmentAll(services, ctx, run));
+  const opening = { by: "opening thresholds", reductions, thresholds, endsAt: 1, cleaning: DEFAULT_CLEANING };
+  const tuned = options.tuned && { by: "tuned thresholds", reductions, endsAt: 1, ...options.tuned };
+  const runs = tuned ? [opening, tuned] : [opening];
+  const cascades = await withServices(options, (services) => inTurn(runs, (run) => segmentAll(services, ctx, run)));
   const comparisons = [
     ...(await checkSparseAll(options.models, subjects, largestTiles, reductions)),
     ...(await checkCoarser(ctx)),
@@ -104,7 +111,7 @@ export async function runExactness(options: ExactnessOptions): Promise<Compariso
       ...checkDense(name, mapped, reductions, patches[i]!),
       await checkLevels(name, source, whole, reductions),
       checkTileSizes(name, maps[i]!),
-      ...checkCascade(name, mapped, run, cascades[i]!),
+      ...runs.flatMap((run, of) => checkCascade(name, mapped, run, cascades[of]![i]!)),
       checkParents(name, whole.width, whole.height, reductions),
     );
   }
@@ -139,10 +146,16 @@ async function checkCoarser(ctx: Context): Promise<Comparison[]> {
     maps: [new Float32Array(0), ...own!.maps],
   }));
   const thresholds = openingThresholds(mapped, reductions.length, 2);
-  const run = { reductions, thresholds, endsAt: 2, cleaning: DEFAULT_CLEANING };
+  const run = { by: "opening thresholds", reductions, thresholds, endsAt: 2, cleaning: DEFAULT_CLEANING };
   const tiles = ctx.tiles.slice(0, 1);
   const cascades = await withServices(ctx, (services) => segmentAll(services, { ...ctx, tiles }, run));
   return subjects.flatMap(({ name }, i) => checkCascade(name, mapped[i]!, run, cascades[i]!));
+}
+
+async function inTurn<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  for (const item of items) results.push(await work(item));
+  return results;
 }
 
 async function withServices<T>({ folder }: ExactnessOptions, work: (services: Services) => Promise<T>): Promise<T> {
@@ -231,7 +244,7 @@ async function readMaps({ folder, subjects, levels, reductions, tiles }: Context
 async function segmentAll(
   services: Services,
   ctx: Context,
-  { thresholds, endsAt, cleaning }: CascadeRun,
+  { by, thresholds, endsAt, cleaning }: CascadeRun,
 ): Promise<TiledCascade[][]> {
   const imageIds = ctx.subjects.map(({ imageId }) => imageId);
   const { mpp, reduction } = ctx.levels[endsAt - 1]!;
@@ -252,7 +265,7 @@ async function segmentAll(
       request: { requestId: "", imageIds, cascade },
       submit: (request) => services.segmentation.submit(request),
     });
-    const results = join(ctx.folder, "..", `ending-at-${endsAt}-tile-${tile}`);
+    const results = join(ctx.folder, "..", `${by}-ending-at-${endsAt}-tile-${tile}`);
     await receiveFiles(services.segmentation.fetchResult({ segmentationId, imageIds: [] }), inside(results));
     const { images } = await services.segmentation.getResult({ segmentationId });
     for (const [i, { imageId }] of ctx.subjects.entries()) {

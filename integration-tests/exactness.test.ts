@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { encodePng } from "../services/lib/images/encode-png.ts";
+import { levelSize } from "../services/lib/method/levels.ts";
 import { createRandom } from "../services/lib/method/random.ts";
 import { DEFAULT_NETWORK, parseNetwork } from "../services/lib/network/network-description.ts";
-import { checkDense, checkTileSizes, isExact, openingThresholds, sampledRegions } from "./exactness.ts";
+import { checkDense, checkTileSizes, isExact, type Lines, openingThresholds, sampledRegions } from "./exactness.ts";
 import { runExactness } from "./exactness-run.ts";
+import { temporaryFolder } from "./radhical-command.fixture.ts";
 import { seededModel } from "./seeded-models.ts";
 import { makeTissue } from "./synthetic-tissue.ts";
 
@@ -40,31 +41,36 @@ const CHECKS = [
   "sparse = patches, level 4",
   "blocks read = whole image reduced",
   "maps by any tile size",
-  "cascade by tiles = simulation",
-  "cascade's counts = simulation's",
-  "cascade by tiles = simulation, ending at level 2",
-  "cascade's counts = simulation's, ending at level 2",
+  "cascade by tiles = simulation, by opening thresholds, ending at level 1",
+  "cascade's counts = simulation's, by opening thresholds, ending at level 1",
+  "cascade by tiles = simulation, by opening thresholds, ending at level 2",
+  "cascade's counts = simulation's, by opening thresholds, ending at level 2",
   "parents stay in their tile",
 ];
 
-test("the services compute exactly what the method says, on images of odd sizes", async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), "radhical-exactness-"));
-  t.after(() => rm(folder, { recursive: true, force: true }));
+const MODELS = [
+  seededModel(1, 1, 1, { network: NARROW_NETWORK, members: 2 }),
+  seededModel(2, 2, 1, { network: NARROW_NETWORK, members: 2 }),
+  seededModel(3, 4, 1),
+  seededModel(4, 10, 1),
+];
+
+/** Runs all checks on generated images of these sizes. */
+async function runOn(t: TestContext, sizes: readonly (readonly [number, number])[], lines: Lines) {
+  const folder = await temporaryFolder(t);
   const images = [];
-  for (const [i, [width, height]] of SIZES.entries()) {
+  for (const [i, [width, height]] of sizes.entries()) {
     const name = `${width}x${height}`;
     const path = join(folder, `${name}.png`);
     const { image } = makeTissue({ width, height, seed: i + 1 });
     await writeFile(path, await encodePng({ ...image, channels: 3 }));
     images.push({ name, path });
   }
-  const models = [
-    seededModel(1, 1, 1, { network: NARROW_NETWORK, members: 2 }),
-    seededModel(2, 2, 1, { network: NARROW_NETWORK }),
-    seededModel(3, 4, 1),
-    seededModel(4, 10, 1),
-  ];
-  const comparisons = await runExactness({ images, models, folder: join(folder, "objects"), lines: 2 });
+  return runExactness({ images, models: MODELS, folder: join(folder, "objects"), lines });
+}
+
+test("the services compute exactly what the method says, on images of odd sizes", async (t) => {
+  const comparisons = await runOn(t, SIZES, 2);
   for (const check of CHECKS) {
     await t.test(check, () => {
       const own = comparisons.filter((comparison) => comparison.check === check);
@@ -75,6 +81,20 @@ test("the services compute exactly what the method says, on images of odd sizes"
       );
     });
   }
+});
+
+test("dense evaluation is the per-patch network's at every pixel of an image of several blocks", async (t) => {
+  const [width, height] = [530, 89];
+  const comparisons = await runOn(t, [[width, height]], "every pixel");
+  assert.deepEqual(
+    comparisons.filter((comparison) => !isExact(comparison)),
+    [],
+  );
+  const dense = comparisons.filter(({ check }) => check.startsWith("dense = patches"));
+  assert.deepEqual(
+    dense.map(({ compared }) => compared),
+    [1, 2, 4, 10].map((reduction) => levelSize(width, reduction) * levelSize(height, reduction)),
+  );
 });
 
 const smallMap = (change = 0) => {

@@ -158,6 +158,8 @@ export interface TiledCascade {
 
 /** How a cascade was run. */
 export interface CascadeRun {
+  /** What the thresholds are. */
+  readonly by: string;
   readonly reductions: readonly number[];
   readonly thresholds: CascadeThresholds;
   /** The level that the image's own pixels are. */
@@ -169,7 +171,7 @@ export interface CascadeRun {
 export function checkCascade(
   name: string,
   image: MappedImage,
-  { reductions, thresholds, endsAt, cleaning }: CascadeRun,
+  { by, reductions, thresholds, endsAt, cleaning }: CascadeRun,
   byTiles: readonly TiledCascade[],
 ): Comparison[] {
   const simulated = simulate(image, reductions, thresholds, endsAt, cleaning);
@@ -182,17 +184,17 @@ export function checkCascade(
     largestDifference(enlargeMask(mask, image.width, image.height, reductions[endsAt - 1]!), simulated.mask),
   );
   const counts = byTiles.map((cascade) => largestDifference(numbers(cascade.counts), expected));
-  const ending = endsAt === 1 ? "" : `, ending at level ${endsAt}`;
+  const how = `by ${by}, ending at level ${endsAt}`;
   return [
     {
-      check: `cascade by tiles = simulation${ending}`,
+      check: `cascade by tiles = simulation, ${how}`,
       image: name,
       compared: byTiles.length * simulated.mask.length,
       largest: Math.max(0, ...masks),
       allowed: 0,
     },
     {
-      check: `cascade's counts = simulation's${ending}`,
+      check: `cascade's counts = simulation's, ${how}`,
       image: name,
       compared: byTiles.length * expected.length,
       largest: Math.max(0, ...counts),

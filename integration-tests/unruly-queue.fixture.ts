@@ -1,4 +1,4 @@
-/** @file A queue that delivers as badly as the port allows: everything twice or more, keys in any order. */
+/** @file A queue that delivers as badly as the port allows: everything several times, keys in any order. */
 import { setTimeout as delay } from "node:timers/promises";
 import { createRandom } from "../services/lib/method/random.ts";
 import type { Message, Queue } from "../services/lib/queue/queue.ts";
@@ -7,8 +7,17 @@ import type { ServiceDefinition } from "../services/lib/service/service.ts";
 /** Longest that a message is held back, so that messages published later overtake it. */
 const HELD_MS = 30;
 
+/** How badly: by default both. */
+export interface Unruliness {
+  readonly seed: number | string;
+  /** How often each message comes. */
+  readonly copies?: number;
+  /** Keys keep their order. */
+  readonly inOrder?: boolean;
+}
+
 /** Returns a queue over another. Only messages of one key keep their order, each of them behind its own repeats. */
-function unrulyQueue(queue: Queue, seed: number | string, copies = 2): Queue {
+function unrulyQueue(queue: Queue, { seed, copies = 2, inOrder = false }: Unruliness): Queue {
   const random = createRandom("unruly queue", seed);
   const publish = async (topic: string, messages: readonly Message[]): Promise<void> => {
     const byKey = new Map<string, Message[]>();
@@ -18,6 +27,7 @@ function unrulyQueue(queue: Queue, seed: number | string, copies = 2): Queue {
       byKey.set(message.key, own);
     }
     const keys = [...byKey.values()];
+    if (inOrder) return queue.publish(topic, keys.flat());
     random.shuffle(keys);
     await Promise.all(
       keys.map(async (own) => {
@@ -30,8 +40,7 @@ function unrulyQueue(queue: Queue, seed: number | string, copies = 2): Queue {
 }
 
 /** Returns a service whose queue is unruly. */
-export const unruly = (definition: ServiceDefinition, seed: number | string, copies?: number): ServiceDefinition => ({
+export const unruly = (definition: ServiceDefinition, how: Unruliness): ServiceDefinition => ({
   ...definition,
-  start: (platform, options) =>
-    definition.start({ ...platform, queue: unrulyQueue(platform.queue, seed, copies) }, options),
+  start: (platform, options) => definition.start({ ...platform, queue: unrulyQueue(platform.queue, how) }, options),
 });

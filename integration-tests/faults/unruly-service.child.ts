@@ -4,4 +4,6 @@ import { runServices } from "../../services/lib/service/service.ts";
 import { unruly } from "../unruly-queue.fixture.ts";
 
 const [, , name, seed = ""] = process.argv;
-await runServices(ALL_SERVICES.filter((service) => service.name === name).map((service) => unruly(service, seed, 1)));
+await runServices(
+  ALL_SERVICES.filter((service) => service.name === name).map((service) => unruly(service, { seed, copies: 1 })),
+);

@@ -3,8 +3,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { readModelFolder } from "../../services/cli/model-folder.ts";
+import { levelThresholds, readModelFolder } from "../../services/cli/model-folder.ts";
 import { DomainError, invalid } from "../../services/lib/errors.ts";
+import { pickCleaning } from "../../services/lib/method/cleaning.ts";
 import { type Comparison, isExact } from "../exactness.ts";
 import { runExactness } from "../exactness-run.ts";
 import { seededModel } from "../seeded-models.ts";
@@ -14,7 +15,7 @@ const print = (...lines: string[]): void => void process.stdout.write(`${lines.j
 
 const USAGE = "npm run verify -- --data DIR [--models DIR/models] [--images 4] [--lines 8 | --every-pixel]";
 
-/** Random weights compute as trained ones do; `--models` takes those of a run. */
+/** Random weights compute as trained ones do; `--models` takes those of a run, and the thresholds that it chose. */
 const REDUCTIONS = [1, 2, 4, 10];
 
 function positive(name: string, value: string): number {
@@ -67,12 +68,15 @@ async function verify(): Promise<boolean> {
     values.models === undefined ? "networks with random weights; --models takes trained ones" : values.models,
     "",
   );
-  const models = values.models
-    ? (await readModelFolder(values.models)).levels
-    : REDUCTIONS.map((reduction, i) => seededModel(i + 1, reduction, 1));
+  const own = values.models === undefined ? undefined : await readModelFolder(values.models);
+  const models = own ? own.levels : REDUCTIONS.map((reduction, i) => seededModel(i + 1, reduction, 1));
+  const tuned = own && {
+    thresholds: levelThresholds(own.thresholds.endingAt[0]!),
+    cleaning: pickCleaning(own.thresholds),
+  };
   const folder = await mkdtemp(join(tmpdir(), "radhical-verify-"));
   try {
-    const comparisons = await runExactness({ images: chosen, models, folder: join(folder, "objects"), lines });
+    const comparisons = await runExactness({ images: chosen, models, tuned, folder: join(folder, "objects"), lines });
     const failed = comparisons.filter((comparison) => !isExact(comparison)).length;
     print(...table(comparisons), "", `${comparisons.length - failed} checks hold, ${failed} failed`);
     return failed === 0;

@@ -30,7 +30,7 @@ const point = (endsAt: number, levels: readonly LevelThresholds[]): TradeoffPoin
 const TUNING = {
   chosen: [point(1, LEVELS), point(2, LEVELS.slice(1))],
   dense: point(1, LEVELS.slice(0, 1)),
-  greedy: undefined,
+  greedy: [],
   tradeoff: [],
 };
 

@@ -86,7 +86,7 @@ export function buildReport({ levels, annotation, statistics, models, tuning, te
       stepsPerSecond,
     })),
     thresholds: { ...thresholds(tuning.chosen[0]), final: finalThresholds(tuning, levels) },
-    greedy: thresholds(tuning.greedy),
+    greedy: thresholds(tuning.greedy[0]),
     tradeoff: tuning.tradeoff.map((point) => ({
       endsAt: point.endsAt,
       computeFraction: point.computeFraction,

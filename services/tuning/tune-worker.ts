@@ -58,7 +58,7 @@ export const tuneWorker = (ctx: TuneWorkerContext): UnitHandler<TuneTask> => ({
       });
     return encode(GetTuningResponse, {
       chosen: tuning.chosen.map(pointMessage),
-      greedy: pointMessage(tuning.greedy),
+      greedy: tuning.greedy.map(pointMessage),
       dense: pointMessage(tuning.dense),
       tradeoff: tuning.tradeoff.map(pointMessage),
     });

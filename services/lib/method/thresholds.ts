@@ -48,8 +48,8 @@ export interface TuningProgress {
 export interface Tuning {
   /** For ending at each level, index = level - 1: the least compute whose score is within 0.01 of the best; at level 1 what was wished. */
   readonly chosen: readonly TradeoffPoint[];
-  /** The published greedy search, ending at level 1. */
-  readonly greedy: TradeoffPoint;
+  /** The published greedy search, for ending at each level, index = level - 1. */
+  readonly greedy: readonly TradeoffPoint[];
   /** The best threshold where level 1 alone is evaluated, everywhere. */
   readonly dense: TradeoffPoint;
   /** The front, by end level, then by compute fraction. */
@@ -107,7 +107,7 @@ export const tuneThresholds = async (
   const dense = await searchDense(evaluator, searches[0]!.slice(0, 1), settings, centre);
   step();
   await tell();
-  return { chosen, greedy: greedy[0]!, dense, tradeoff };
+  return { chosen, greedy, dense, tradeoff };
 };
 
 /** With all coarser levels open, level 1 decides every pixel, as it does alone: only what they compute is not counted then. */

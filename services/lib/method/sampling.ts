@@ -59,11 +59,14 @@ export const DEFAULT_COUNTS: Readonly<Record<Annotation, SampleCounts>> = {
 };
 
 /** Names what `sampleCentres` draws for given counts, for patches: those that were drawn otherwise are others. */
-export const SAMPLING_RULE = "none as level 1's edge and background";
+export const SAMPLING_RULE = "none as level 1's edge and background, half edge at least";
 
-/** With complete annotation the class none of coarser levels is edge and background as level 1's centres are: 500 and 150 of the published counts. */
+/**
+ * With complete annotation the class none of coarser levels is edge and background as level 1's centres are, 500 and 150 of the published
+ * counts, but half of it is edge at least: what a coarse level takes for none beside a nucleus is lost to the cascade (docs/accuracy.md).
+ */
 const edgeOfNone = ({ edge, background, none }: SampleCounts): number =>
-  Math.round((none * edge) / Math.max(1, edge + background));
+  Math.round(none * Math.max(0.5, edge / Math.max(1, edge + background)));
 
 /** Label in lists and databases: 0 and 1 at level 1; at coarser levels 0 none, 1 mixed, 2 nucleus. */
 const LABELS: Readonly<Record<CentreKind, number>> = { positive: 1, edge: 0, background: 0, nucleus: 2, mixed: 1 };

@@ -15,8 +15,9 @@ die() {
 # Takes the state folder's lock on fd 9 until this script ends; makes the folder where there is none.
 # A folder that holds other things is refused: `down` removes it.
 lock_state() {
-  local lock=$state/radhical-local.lock tries
-  if [[ ! -e $lock && -e $state ]] && { [[ ! -d $state ]] || [[ -n $(ls -A -- "$state") ]]; }; then
+  local lock=$state/radhical-local.lock tries held
+  # One look, not two: another that asks for the same folder may make it and its lock, or remove it, at any time.
+  if held=$(ls -A -- "$state" 2>/dev/null) && [[ -n $held && $'\n'$held$'\n' != *$'\n'radhical-local.lock$'\n'* ]]; then
     die "Cannot use \"$state\" as the state folder: it holds other things; set RADHICAL_LOCAL_STATE to a new folder"
   fi
   # `down` may remove the folder before we open the file, or while we wait: a lock on a file without a name excludes nobody.

@@ -51,16 +51,13 @@ export interface ExactnessOptions {
   readonly images: readonly { readonly name: string; readonly path: string }[];
   /** One per level, finest first. */
   readonly models: readonly ModelFile[];
-  /** What tuning chose for these models; the cascade is checked by it too. */
-  readonly tuned?: TunedCascade | undefined;
+  /** Thresholds that tuning chose for these models, and the cleaning it chose them with: the cascade is checked by them too. */
+  readonly tuned?: Pick<CascadeRun, "thresholds" | "cleaning"> | undefined;
   /** A folder for the objects, new or of an earlier check of the same. */
   readonly folder: string;
   /** Random rows, and columns, of each large level that are compared with patches. */
   readonly lines: Lines;
 }
-
-/** Thresholds of every level and the cleaning they were chosen with. */
-export type TunedCascade = Pick<CascadeRun, "thresholds" | "cleaning">;
 
 interface Subject {
   readonly name: string;
@@ -100,7 +97,11 @@ export async function runExactness(options: ExactnessOptions): Promise<Compariso
   const opening = { by: "opening thresholds", reductions, thresholds, endsAt: 1, cleaning: DEFAULT_CLEANING };
   const tuned = options.tuned && { by: "tuned thresholds", reductions, endsAt: 1, ...options.tuned };
   const runs = tuned ? [opening, tuned] : [opening];
-  const cascades = await withServices(options, (services) => inTurn(runs, (run) => segmentAll(services, ctx, run)));
+  const cascades = await withServices(options, async (services) => {
+    const byRun: TiledCascade[][][] = [];
+    for (const run of runs) byRun.push(await segmentAll(services, ctx, run));
+    return byRun;
+  });
   const comparisons = [
     ...(await checkSparseAll(options.models, subjects, largestTiles, reductions)),
     ...(await checkCoarser(ctx)),
@@ -150,12 +151,6 @@ async function checkCoarser(ctx: Context): Promise<Comparison[]> {
   const tiles = ctx.tiles.slice(0, 1);
   const cascades = await withServices(ctx, (services) => segmentAll(services, { ...ctx, tiles }, run));
   return subjects.flatMap(({ name }, i) => checkCascade(name, mapped[i]!, run, cascades[i]!));
-}
-
-async function inTurn<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = [];
-  for (const item of items) results.push(await work(item));
-  return results;
 }
 
 async function withServices<T>({ folder }: ExactnessOptions, work: (services: Services) => Promise<T>): Promise<T> {

@@ -7,7 +7,7 @@ import type { ServiceDefinition } from "../services/lib/service/service.ts";
 /** Longest that a message is held back, so that messages published later overtake it. */
 const HELD_MS = 30;
 
-/** How badly: by default both. */
+/** How badly: by default everything twice, and keys in any order. */
 export interface Unruliness {
   readonly seed: number | string;
   /** How often each message comes. */

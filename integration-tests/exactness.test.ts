@@ -22,12 +22,29 @@ const SIZES = [
   [1, 1],
 ] as const;
 
-/** Levels 1 and 2 have the most pixels; the coarser levels have the default network. */
+/** Levels 1 and 2 have the most pixels, and smaller networks; the coarser levels have the default one. */
 const NARROW_NETWORK = parseNetwork({
   ...DEFAULT_NETWORK,
   layers: DEFAULT_NETWORK.layers.map((layer, i) =>
     layer.type === "conv" && i < DEFAULT_NETWORK.layers.length - 1 ? { ...layer, channels: layer.channels / 4 } : layer,
   ),
+});
+
+/** Of another depth: convolutions one after the other, pools of other sizes, and a last convolution of several pixels. */
+const DEEPER_NETWORK = parseNetwork({
+  ...DEFAULT_NETWORK,
+  layers: [
+    { type: "conv", kernelPx: 3, channels: 8 },
+    { type: "relu" },
+    { type: "conv", kernelPx: 3, channels: 8 },
+    { type: "maxPool", sizePx: 4 },
+    { type: "conv", kernelPx: 2, channels: 16 },
+    { type: "relu" },
+    { type: "conv", kernelPx: 1, channels: 12 },
+    { type: "relu" },
+    { type: "maxPool", sizePx: 3 },
+    { type: "conv", kernelPx: 2, channels: 3 },
+  ],
 });
 
 const CHECKS = [
@@ -50,7 +67,7 @@ const CHECKS = [
 
 const MODELS = [
   seededModel(1, 1, 1, { network: NARROW_NETWORK, members: 2 }),
-  seededModel(2, 2, 1, { network: NARROW_NETWORK, members: 2 }),
+  seededModel(2, 2, 1, { network: DEEPER_NETWORK, members: 2 }),
   seededModel(3, 4, 1),
   seededModel(4, 10, 1),
 ];

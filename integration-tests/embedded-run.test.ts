@@ -25,7 +25,7 @@ import { writeTissueCohort } from "./synthetic-tissue.ts";
 const PATIENTS = 5;
 const SIZE = 96;
 /** Of an image at level 1, as `runArguments` asks for. */
-const CENTRES = 1_000;
+const CENTRES = 250;
 const LEVELS = [1, 2, 3, 4];
 const SETTINGS = ["--folds", "5", "--fold", "2", "--iterations", "12"];
 

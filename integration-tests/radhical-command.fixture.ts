@@ -130,8 +130,8 @@ export async function temporaryFolder(t: Undoing): Promise<string> {
   return folder;
 }
 
-/** A fifth of the default counts or so: what these tests ask does not depend on how much is learnt from. */
-const FEW_CENTRES = "positive=300,edge=200,background=500,nucleus=200,mixed=300,none=600";
+/** A twentieth of the default counts or so: what these tests ask does not depend on how much is learnt from. */
+const FEW_CENTRES = "positive=80,edge=50,background=120,nucleus=50,mixed=80,none=120";
 
 /** Returns the arguments of `radhical run` on a folder that `writeTissueCohort` filled, with few centres in each image. */
 export const runArguments = (cohort: string, out: string, more: readonly string[]): string[] => [

@@ -19,6 +19,7 @@ import { makeTissue, writeTissueCohort } from "../synthetic-tissue.ts";
 import { type BenchmarkOptions, type Timing, timedCpu } from "./measure.ts";
 
 const SIDE_PX = 2000;
+const SMALL_PX = 600;
 const COHORT = { patients: 4, imagesPerPatient: 5, size: 256, seed: 1 };
 const STEPS = "300";
 
@@ -39,10 +40,10 @@ export async function modelsFolder(options: BenchmarkOptions, folder: string): P
   return join(folder, "run", "models");
 }
 
-/** Returns the image that was chosen, or synthetic tissue of 2000 x 2000 pixels. */
-export async function baseImage({ image }: BenchmarkOptions): Promise<RgbImage> {
-  if (image === undefined)
-    return makeTissue({ width: SIDE_PX, height: SIDE_PX, seed: 77, patient: COHORT.patients }).image;
+/** Returns the image that was chosen, or synthetic tissue of 2000 x 2000 pixels (small: 600 x 600). */
+export async function baseImage({ image, small }: BenchmarkOptions): Promise<RgbImage> {
+  const side = small ? SMALL_PX : SIDE_PX;
+  if (image === undefined) return makeTissue({ width: side, height: side, seed: 77, patient: COHORT.patients }).image;
   return decode(await readFile(image));
 }
 

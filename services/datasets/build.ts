@@ -10,6 +10,7 @@ import { createDocument, readDocument, readRecord } from "../lib/service/documen
 import type { JobDefinition } from "../lib/service/jobs/job-definition.ts";
 import { planUnit } from "../lib/service/jobs/units.ts";
 import { DATABASE_TOPIC } from "../lib/service/topics.ts";
+import { listPath } from "./split.ts";
 
 export interface BuildContext {
   readonly objects: ObjectStore;
@@ -33,8 +34,8 @@ export const buildJobs = (ctx: BuildContext): JobDefinition<BuildRequest> => ({
     const units = wanted.flatMap((fold) =>
       (sampling?.reductions ?? []).map((_, index) => {
         const level = index + 1;
-        const trainKey = keyOf.get(`level-${level}/train_w32_${fold}.txt`) ?? "";
-        const testKey = keyOf.get(`level-${level}/test_w32_${fold}.txt`) ?? "";
+        const trainKey = keyOf.get(listPath("train", fold, level)) ?? "";
+        const testKey = keyOf.get(listPath("test", fold, level)) ?? "";
         return planUnit({
           topic: DATABASE_TOPIC,
           key: `${splitId}-${fold}-${level}`,

@@ -29,9 +29,15 @@ async function splitOf(ctx: SplitContext, { patchSetId, folds: count, seed }: Om
   return { patchSet, split, id: contentId("split", encode(SplitDocument, split)) };
 }
 
+/** Returns the path of a list among its split's files. */
+export const listPath = (part: "train" | "test", fold: number, level: number): string =>
+  `level-${level}/${part}_w32_${fold}.txt`;
+
+const listKey = (id: string, path: string): string => objectKey("lists", id, ...path.split("/"));
+
 const listKeys = (id: string, fold: number, level: number) => ({
-  trainKey: objectKey("lists", id, `level-${level}`, `train_w32_${fold}.txt`),
-  testKey: objectKey("lists", id, `level-${level}`, `test_w32_${fold}.txt`),
+  trainKey: listKey(id, listPath("train", fold, level)),
+  testKey: listKey(id, listPath("test", fold, level)),
 });
 
 /** Returns the definition of split jobs. One unit per fold and level. */
@@ -61,8 +67,8 @@ export const splitJobs = (ctx: SplitContext): JobDefinition<SplitRequest> => ({
     const files: SplitDocument["files"] = [];
     for await (const { message } of units) {
       const { level, fold, trainKey, testKey } = ListTask.decode(message);
-      files.push({ path: `level-${level}/train_w32_${fold}.txt`, key: trainKey });
-      files.push({ path: `level-${level}/test_w32_${fold}.txt`, key: testKey });
+      files.push({ path: listPath("train", fold, level), key: trainKey });
+      files.push({ path: listPath("test", fold, level), key: testKey });
     }
     await createDocument(ctx.objects, SPLIT, id, { ...split, files });
     return undefined;

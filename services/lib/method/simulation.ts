@@ -1,8 +1,7 @@
 /** @file METHOD.md 6: the cascade on full probability maps, by the functions that the runtime decides with. */
-import { type BitPlane, emptyPlane } from "./bit-plane.ts";
+import { type BitPlane, complement, emptyPlane } from "./bit-plane.ts";
 import { unpackRuns } from "./bit-runs.ts";
 import {
-  ACCEPTED,
   type CascadeState,
   type CascadeThresholds,
   computeFraction,
@@ -12,14 +11,12 @@ import {
   expandState,
   type LevelCounts,
   type LevelThresholds,
-  OPEN,
   openState,
-  REJECTED,
 } from "./cascade.ts";
 import { type Cleaning, cleanRuns, scaleCleaning } from "./cleaning.ts";
-import { type Components, componentsOf, findRuns, planeOf, type Runs } from "./components.ts";
+import { type Components, componentsOf, planeOf, type Runs } from "./components.ts";
 import { levelSize } from "./levels.ts";
-import { composeParents, type ParentTables, parentTables } from "./parents.ts";
+import { composeParents, lowerBound, type ParentTables, parentTables } from "./parents.ts";
 
 /** An image of which every level was computed in full. */
 export interface MappedImage {
@@ -77,7 +74,7 @@ export const createSimulator = (image: MappedImage, reductions: readonly number[
   const toEnd = composedTables(toCoarser);
   const cleanings = reductions.map((n) => scaleCleaning(cleaning, n));
   const decided: (Decided | undefined)[] = [];
-  const codes: ({ readonly key: string; readonly plane: Uint8Array } | undefined)[] = [];
+  const lefts: ({ readonly key: string; readonly left: Left } | undefined)[] = [];
 
   /** The state after `level`, which is not the last, decided. */
   const decidedAt = (level: number, thresholds: CascadeThresholds): Decided => {
@@ -94,20 +91,21 @@ export const createSimulator = (image: MappedImage, reductions: readonly number[
     return next;
   };
 
-  /** What coarser levels left to the last one, as codes. */
-  const codesAt = (endsAt: number, { key, state }: Decided): Uint8Array => {
-    const kept = codes[endsAt];
-    if (kept?.key === key) return kept.plane;
-    const plane = expandCodes(encodeState(state), state.width, toCoarser[endsAt - 1]!);
-    codes[endsAt] = { key, plane };
-    return plane;
+  /** What coarser levels left to the last one. */
+  const leftTo = (endsAt: number, { key, state }: Decided): Left => {
+    const kept = lefts[endsAt];
+    if (kept?.key === key) return kept.left;
+    const left = expandLeft(state, toCoarser[endsAt - 1]!);
+    lefts[endsAt] = { key, left };
+    return left;
   };
 
   const run = (thresholds: CascadeThresholds, endsAt: number): SimulatedCascade => {
     const before = endsAt === coarsest ? undefined : decidedAt(endsAt + 1, thresholds);
     const size = sizes[endsAt - 1]!;
     const pixels = size.width * size.height;
-    const end = decideEnd(before && codesAt(endsAt, before), maps[endsAt - 1]!, size, endsAt, thresholds[endsAt - 1]!);
+    const left = before ? leftTo(endsAt, before) : everythingLeft(size.width, size.height);
+    const end = decideEnd(left, maps[endsAt - 1]!, endsAt, thresholds[endsAt - 1]!);
     const counts = [...(before?.counts ?? []), end.counts];
     // The runtime cleans an image's own pixels: where the cascade ends at a coarser level, that level's.
     const own = cleanRuns(unpackRuns(end.plane), size.width, cleanings[endsAt - 1]!);
@@ -117,69 +115,100 @@ export const createSimulator = (image: MappedImage, reductions: readonly number[
   return { run };
 };
 
-/** One byte where the runtime also keeps level and probability. */
-const encodeState = ({ level, positive }: CascadeState): Uint8Array => {
-  const codes = new Uint8Array(level.length);
-  for (let i = 0; i < codes.length; i++) codes[i] = level[i] === 0 ? OPEN : positive[i] === 1 ? ACCEPTED : REJECTED;
-  return codes;
-};
+/** What coarser levels left to a level, in its pixels: the open ones and the accepted ones. */
+interface Left {
+  readonly open: BitPlane;
+  readonly accepted: BitPlane;
+}
 
-/** Every pixel takes its parent's byte. */
-const expandCodes = (codes: Uint8Array, stride: number, { columns, rows }: ParentTables): Uint8Array => {
+const everythingLeft = (width: number, height: number): Left => ({
+  open: complement(emptyPlane(width, height)),
+  accepted: emptyPlane(width, height),
+});
+
+/** Every pixel takes its parent's bits, where the runtime also keeps level and probability. */
+const expandLeft = ({ width: parents, level, positive }: CascadeState, { columns, rows }: ParentTables): Left => {
   const width = columns.length;
-  const finer = new Uint8Array(width * rows.length);
+  const open = emptyPlane(width, rows.length);
+  const accepted = emptyPlane(width, rows.length);
+  const { stride } = open;
   for (let y = 0; y < rows.length; y++) {
-    const start = y * width;
+    const start = y * stride;
     if (y > 0 && rows[y] === rows[y - 1]) {
-      finer.copyWithin(start, start - width, start);
+      for (const { words } of [open, accepted]) words.copyWithin(start, start - stride, start);
       continue;
     }
-    const parents = rows[y]! * stride;
-    for (let x = 0; x < width; x++) finer[start + x] = codes[parents + columns[x]!]!;
+    const row = rows[y]! * parents;
+    for (let word = 0, x = 0; x < width; word++) {
+      let openBits = 0;
+      let acceptedBits = 0;
+      for (let bit = 0, end = Math.min(32, width - x); bit < end; bit++, x++) {
+        const parent = row + columns[x]!;
+        if (level[parent] === 0) openBits |= 1 << bit;
+        else acceptedBits |= positive[parent]! << bit;
+      }
+      open.words[start + word] = openBits;
+      accepted.words[start + word] = acceptedBits;
+    }
   }
-  return finer;
+  return { open, accepted };
 };
 
 /** Every pixel is set where its parent is. */
-const expandRuns = (runs: Runs, stride: number, tables: ParentTables): Runs => {
-  const coarse = planeOf(runs, stride * (runs.rows.length - 1));
-  return findRuns(expandCodes(coarse, stride, tables), tables.columns.length, tables.rows.length);
+const expandRuns = (
+  { starts, ends, rows: parentRows }: Runs,
+  parents: number,
+  { columns, rows }: ParentTables,
+): Runs => {
+  const width = columns.length;
+  const begins = Int32Array.from({ length: parents + 1 }, (_, column) => lowerBound(columns, column));
+  const most = rows.reduce((sum, row) => sum + parentRows[row + 1]! - parentRows[row]!, 0);
+  const finer = { starts: new Uint32Array(most), ends: new Uint32Array(most), rows: new Uint32Array(rows.length + 1) };
+  let count = 0;
+  for (let y = 0; y < rows.length; y++) {
+    const row = rows[y]! * parents;
+    for (let run = parentRows[rows[y]!]!; run < parentRows[rows[y]! + 1]!; run++) {
+      const from = y * width + begins[starts[run]! - row]!;
+      const to = y * width + begins[ends[run]! - row]!;
+      if (from === to) continue; // of the last column or row no pixel may have its centre there
+      finer.starts[count] = from;
+      finer.ends[count++] = to;
+    }
+    finer.rows[y + 1] = count;
+  }
+  return { starts: finer.starts.subarray(0, count), ends: finer.ends.subarray(0, count), rows: finer.rows };
 };
 
-/** `decideLevel` where the cascade ends, without what only the runtime keeps. No codes: every pixel is open. */
+/** `decideLevel` where the cascade ends, without what only the runtime keeps. */
 const decideEnd = (
-  codes: Uint8Array | undefined,
+  { open, accepted: before }: Left,
   maps: Float32Array,
-  { width, height }: { readonly width: number; readonly height: number },
   level: number,
   thresholds: LevelThresholds,
 ): { readonly plane: BitPlane; readonly counts: LevelCounts } => {
+  const { width, height, stride } = open;
   const pixels = width * height;
   const final = endThreshold(level, thresholds);
   const mixedShare = endMixedShare(level);
-  const plane = emptyPlane(width, height);
-  const { stride, words } = plane;
+  const words = before.words.slice();
   let computed = 0;
   let accepted = 0;
-  for (let y = 0, i = 0; y < height; y++) {
-    for (let word = y * stride, rowEnd = i + width; i < rowEnd; word++) {
+  for (let y = 0; y < height; y++) {
+    for (let word = 0; word < stride; word++) {
       let bits = 0;
-      for (let bit = 0, end = Math.min(32, rowEnd - i); bit < end; bit++, i++) {
-        const code = codes === undefined ? OPEN : codes[i]!;
-        if (code !== OPEN) {
-          if (code === ACCEPTED) bits |= 1 << bit;
-          continue;
-        }
+      for (let left = open.words[y * stride + word]!; left !== 0; left &= left - 1) {
+        const bit = 31 - Math.clz32(left & -left);
+        const i = y * width + 32 * word + bit;
         computed++;
         const value = mixedShare === 0 ? maps[2 * pixels + i]! : maps[2 * pixels + i]! + mixedShare * maps[pixels + i]!;
         if (!(value >= final)) continue; // as `decide`, also where it is no number
         accepted++;
         bits |= 1 << bit;
       }
-      words[word] = bits;
+      words[y * stride + word] = words[y * stride + word]! | bits;
     }
   }
-  return { plane, counts: { level, computed, accepted, rejected: computed - accepted } };
+  return { plane: { ...open, words }, counts: { level, computed, accepted, rejected: computed - accepted } };
 };
 
 /** Index = level - 2: from level 1 straight to that level, by parents of parents. */

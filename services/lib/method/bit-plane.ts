@@ -71,6 +71,9 @@ export const bitCount = (word: number): number => {
   return Math.imul((sums + (sums >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
 };
 
+/** Returns the place of the lowest set bit of a word that has one. */
+export const lowestBit = (word: number): number => 31 - Math.clz32(word & -word);
+
 /** Returns how many pixels are set. */
 export const countSet = ({ words }: BitPlane): number => {
   let count = 0;
@@ -112,7 +115,7 @@ export const selectSet = (
     for (let skipped = ranks[i]! - before; skipped > 0; skipped--) bits &= bits - 1;
     const y = Math.floor(word / stride);
     ys[i] = y;
-    xs[i] = 32 * (word - y * stride) + 31 - Math.clz32(bits & -bits);
+    xs[i] = 32 * (word - y * stride) + lowestBit(bits);
   }
   return { xs, ys };
 };

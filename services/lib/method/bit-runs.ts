@@ -1,5 +1,5 @@
 /** @file From runs to planes of bits and back, a word at a time: tuning opens thousands of masks. */
-import { type BitPlane, bitCount, emptyPlane } from "./bit-plane.ts";
+import { type BitPlane, bitCount, emptyPlane, lowestBit } from "./bit-plane.ts";
 import type { Runs } from "./components.ts";
 
 /** Returns the plane of runs. */
@@ -38,7 +38,7 @@ export const unpackRuns = (plane: BitPlane): Runs => {
       let changes = bits ^ ((bits << 1) | before);
       before = bits >>> 31;
       for (; changes !== 0; changes &= changes - 1) {
-        const bit = 31 - Math.clz32(changes & -changes);
+        const bit = lowestBit(changes);
         const at = y * width + 32 * word + bit;
         if (((bits >>> bit) & 1) === 1) starts[run] = at;
         else ends[run++] = at;

@@ -1,6 +1,15 @@
 /** @file METHOD.md 1: what each pixel is a candidate for: annotated, ring, background; nucleus, mixed, none. */
 
-import { type BitPlane, complement, countInRect, difference, emptyPlane, packPlane, setPixel } from "./bit-plane.ts";
+import {
+  type BitPlane,
+  complement,
+  countInRect,
+  difference,
+  emptyPlane,
+  lowestBit,
+  packPlane,
+  setPixel,
+} from "./bit-plane.ts";
 import { dropSmall, fillEnclosed } from "./cleaning.ts";
 import type { Annotation, LabelPlane, RgbImage } from "./image.ts";
 import { anyInBlocks, anyWithin } from "./neighbourhood.ts";
@@ -59,7 +68,7 @@ export const touchingPixels = (labels: LabelPlane, annotated: BitPlane): BitPlan
   for (let word = 0; word < words.length; word++) {
     const y = Math.floor(word / stride);
     for (let bits = words[word]!; bits !== 0; bits &= bits - 1) {
-      const x = 32 * (word - y * stride) + 31 - Math.clz32(bits & -bits);
+      const x = 32 * (word - y * stride) + lowestBit(bits);
       const isRight = x + 1 === width;
       // the other four neighbours compare themselves with this pixel
       if (!isRight) compare(x, y, 1, 0);

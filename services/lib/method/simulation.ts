@@ -1,5 +1,5 @@
 /** @file METHOD.md 6: the cascade on full probability maps, by the functions that the runtime decides with. */
-import { type BitPlane, complement, emptyPlane } from "./bit-plane.ts";
+import { type BitPlane, complement, emptyPlane, lowestBit } from "./bit-plane.ts";
 import { unpackRuns } from "./bit-runs.ts";
 import {
   type CascadeState,
@@ -73,6 +73,7 @@ export const createSimulator = (image: MappedImage, reductions: readonly number[
   const toCoarser = reductions.slice(1).map((n, i) => parentTables(whole, width, height, reductions[i]!, n));
   const toEnd = composedTables(toCoarser);
   const cleanings = reductions.map((n) => scaleCleaning(cleaning, n));
+  const everything = everythingLeft(sizes[coarsest - 1]!);
   const decided: (Decided | undefined)[] = [];
   const lefts: ({ readonly key: string; readonly left: Left } | undefined)[] = [];
 
@@ -104,7 +105,7 @@ export const createSimulator = (image: MappedImage, reductions: readonly number[
     const before = endsAt === coarsest ? undefined : decidedAt(endsAt + 1, thresholds);
     const size = sizes[endsAt - 1]!;
     const pixels = size.width * size.height;
-    const left = before ? leftTo(endsAt, before) : everythingLeft(size.width, size.height);
+    const left = before ? leftTo(endsAt, before) : everything;
     const end = decideEnd(left, maps[endsAt - 1]!, endsAt, thresholds[endsAt - 1]!);
     const counts = [...(before?.counts ?? []), end.counts];
     // The runtime cleans an image's own pixels: where the cascade ends at a coarser level, that level's.
@@ -121,7 +122,7 @@ interface Left {
   readonly accepted: BitPlane;
 }
 
-const everythingLeft = (width: number, height: number): Left => ({
+const everythingLeft = ({ width, height }: { readonly width: number; readonly height: number }): Left => ({
   open: complement(emptyPlane(width, height)),
   accepted: emptyPlane(width, height),
 });
@@ -197,7 +198,7 @@ const decideEnd = (
     for (let word = 0; word < stride; word++) {
       let bits = 0;
       for (let left = open.words[y * stride + word]!; left !== 0; left &= left - 1) {
-        const bit = 31 - Math.clz32(left & -left);
+        const bit = lowestBit(left);
         const i = y * width + 32 * word + bit;
         computed++;
         const value = mixedShare === 0 ? maps[2 * pixels + i]! : maps[2 * pixels + i]! + mixedShare * maps[pixels + i]!;

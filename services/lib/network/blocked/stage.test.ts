@@ -153,7 +153,7 @@ for (const [name, network] of [
     const losses = (results: typeof portable) => results.map(({ loss }) => loss);
     assert.ok(losses(portable).at(-1)! < 0.5 * portable[0]!.loss);
     // A rounding decides which of two all but equal values a pool takes, and from there on the ways part a little (AVX-512: 4.4e-4 and 7.6e-5).
-    assert.ok(greatestDifference(losses(portable), losses(blocked)) < 2e-3);
+    assert.ok(greatestDifference(losses(portable), losses(blocked)) < 1e-3);
     assert.ok(greatestDifference(portable.at(-1)!.parameters, blocked.at(-1)!.parameters) < 5e-4);
   });
 }

@@ -194,7 +194,7 @@ test("the seven steps in one process, and what they trained applied to new image
     }
     assert.equal(two.files["names.csv"], one.files["names.csv"]);
     const patches = async (place: string) =>
-      hashesBelow(join(place, ".radhical", "objects", "patches"), (path) => path.endsWith("/level-1.tar~"));
+      hashesBelow(join(place, ".radhical", "objects", "patches"), (path) => path.endsWith("/centres~"));
     const [ours, theirs] = [Object.values(await patches(out)), Object.values(await patches(other))];
     assert.equal(ours.length, stems.length);
     assert.ok(ours.every((hash) => !theirs.includes(hash)));

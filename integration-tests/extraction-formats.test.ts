@@ -2,15 +2,17 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import sharp from "sharp";
+import { openCutters } from "../services/datasets/cutters.ts";
+import { recordLoader } from "../services/datasets/image-records.ts";
 import { importImage } from "../services/datasets/import-image.ts";
-import { openCutters } from "../services/extraction/cutters.ts";
 import { extractJobs } from "../services/extraction/extract.ts";
 import { imageWorker } from "../services/extraction/image-worker.ts";
+import { openSamplers } from "../services/extraction/samplers.ts";
 import { encodeLabelPng } from "../services/lib/images/label-png.fixture.ts";
-import { readShard } from "../services/lib/patches/patch-shard.ts";
+import { recordAt, recordCount } from "../services/lib/patches/records.ts";
 import { Annotation, ImportPurpose, MaskKind } from "../services/lib/proto/radhical/v1/datasets.ts";
 import { ExtractRequest } from "../services/lib/proto/radhical/v1/extraction.ts";
-import { ExtractRecord } from "../services/lib/proto/radhical/v1/work.ts";
+import { PatchSet } from "../services/lib/proto/radhical/v1/work.ts";
 import { contentId } from "../services/lib/service/content-id.ts";
 import { COHORT } from "../services/lib/service/document-kinds.ts";
 import { createDocument } from "../services/lib/service/documents.ts";
@@ -59,8 +61,8 @@ interface Files {
 /** Imports the files and returns labels and pixels of the patches of all levels. */
 async function startExtraction(t: TestContext) {
   const objects = await temporaryStore(t);
-  const cutters = openCutters();
-  t.after(cutters.stop);
+  const [samplers, cutters] = [openSamplers(), openCutters()];
+  t.after(() => Promise.all([samplers.stop(), cutters.stop()]));
   const images = createImageStore(objects, 1e6);
   const take = importImage({ objects, config: { limits: { uploadBytes: 1e6, imagePixels: 1e6 } } });
   const upload = async (bytes: Uint8Array, purpose: ImportPurpose) => {
@@ -74,15 +76,21 @@ async function startExtraction(t: TestContext) {
     const members = [{ imageId, maskId, patient: 0 }];
     const annotation = Annotation.ANNOTATION_COMPLETE;
     await createDocument(objects, COHORT, cohortId, { members, annotation, maskKind, mpp: 0.25 });
-    const context = { objects, images, cutters, workers: 1 };
+    const context = { objects, images, samplers, workers: 1 };
     const sampling = { reductions: [1, 2, 10], seed: 1n, ...ALL };
     const request = ExtractRequest.fromPartial({ requestId: "x", cohortId, sampling });
     const [unit] = (await extractJobs(context).plan(request)).units;
-    const { levels } = ExtractRecord.decode(await runUnit(objects, imageWorker(context), unit!));
-    const shards = await Promise.all(levels.map(async ({ shardKey }) => readShard(await objects.get(shardKey))));
-    return shards.map((shard) =>
-      shard.map(({ label, pixels }) => ({ label, pixels: Buffer.from(pixels).toString("hex") })),
-    );
+    await objects.put(unit!.outputKey, await runUnit(objects, imageWorker(context), unit!));
+    const patchSet = PatchSet.fromPartial({ sampling, members: [{ imageId, recordKey: unit!.outputKey }] });
+    return cutters.lend(async (cutter) => {
+      const levels: { label: number; pixels: string }[][] = [];
+      for (const index of sampling.reductions.keys()) {
+        const records = await recordLoader(context, patchSet, index + 1, cutter)(imageId);
+        const patches = Array.from({ length: recordCount(records) }, (_, i) => recordAt(records, i));
+        levels.push(patches.map(({ label, pixels }) => ({ label, pixels: Buffer.from(pixels).toString("hex") })));
+      }
+      return levels;
+    });
   };
 }
 

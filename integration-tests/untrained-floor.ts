@@ -3,7 +3,8 @@
  * (Ruifrok and Johnston, Anal. Quant. Cytol. Histol. 2001), blur of sigma 1.5, Otsu's threshold, holes filled, components under 30 px
  * dropped. A trained model that is not above it on the same images is broken.
  */
-import { dropSmall, fillEnclosed } from "../services/lib/method/cleaning.ts";
+import { fillEnclosed } from "../services/lib/method/cleaning.ts";
+import { componentsOf, findRuns, keepLarge, planeOf } from "../services/lib/method/components.ts";
 import type { RgbImage } from "../services/lib/method/image.ts";
 
 const BLUR_SIGMA = 1.5;
@@ -29,7 +30,8 @@ export function untrainedMask(image: RgbImage): Uint8Array {
   const stain = blur(haematoxylin(image), width, height);
   const threshold = otsu(stain);
   const dark = Uint8Array.from(stain, (value) => (value > threshold ? 1 : 0));
-  return dropSmall(fillEnclosed(dark, width, height), width, height, MIN_OBJECT_PX, 8);
+  const filled = fillEnclosed(findRuns(dark, width, height), width);
+  return planeOf(keepLarge(componentsOf(filled, width, 8), MIN_OBJECT_PX), dark.length);
 }
 
 function haematoxylin({ data, width, height }: RgbImage): Float64Array {

@@ -1,8 +1,10 @@
 /** @file Training patches of one level in memory, sampled and cut by the product's own functions. */
+import { classifyPixels } from "../../services/lib/method/classes.ts";
 import { reduceImage } from "../../services/lib/method/levels.ts";
-import { cutPatches, PATCH_BYTES, ROTATIONS } from "../../services/lib/method/patches.ts";
+import { PATCH_BYTES } from "../../services/lib/method/patches.ts";
 import { createRowCopier } from "../../services/lib/method/row-copier.ts";
-import { type SampleCounts, sampleCentres } from "../../services/lib/method/sampling.ts";
+import { joinKinds, type SampleCounts, sampleCentres } from "../../services/lib/method/sampling.ts";
+import { cutRecords } from "../../services/lib/patches/cut-records.ts";
 import { RECORD_BYTES } from "../../services/lib/patches/records.ts";
 import type { LabImage } from "./cohort.ts";
 
@@ -25,7 +27,7 @@ export interface LabSampling {
 }
 
 /** Returns the patches of images, image after image. */
-export function cutRecords(images: readonly LabImage[], sampling: LabSampling): LabRecords {
+export function labRecords(images: readonly LabImage[], sampling: LabSampling): LabRecords {
   const pieces = images.map((image) => cutImageRecords(image, sampling));
   const bytes = new Uint8Array(new SharedArrayBuffer(pieces.reduce((sum, { length }) => sum + length, 0)));
   let end = 0;
@@ -49,18 +51,11 @@ export function cutRecords(images: readonly LabImage[], sampling: LabSampling): 
   return { bytes, counts: byLabel, channelMeans: Float32Array.from(sums, (sum) => sum / pixels) };
 }
 
-function cutImageRecords({ stem, image, labels }: LabImage, sampling: LabSampling): Uint8Array {
+function cutImageRecords({ stem, image, labels, kind: maskKind }: LabImage, sampling: LabSampling): Uint8Array {
   const { level, reductions, counts, seed } = sampling;
-  const request = { image, labels, annotation: "complete", reductions, counts, seed, imageId: stem } as const;
-  const { reduction, kinds } = sampleCentres(request).levels[level - 1]!;
-  const xs = kinds.flatMap((kind) => [...kind.xs]);
-  const ys = kinds.flatMap((kind) => [...kind.ys]);
-  const label = kinds.flatMap((kind) => new Array<number>(kind.xs.length).fill(kind.label));
-  const copier = createRowCopier();
-  const { start } = copier;
-  cutPatches(copier, reduceImage(image, reduction), { xs, ys }, { offset: start + 1, stride: RECORD_BYTES });
-  const records = copier.bytes.slice(start, start + RECORD_BYTES * ROTATIONS.length * xs.length);
-  for (let patch = 0; patch < ROTATIONS.length * xs.length; patch++)
-    records[patch * RECORD_BYTES] = label[Math.floor(patch / ROTATIONS.length)]!;
-  return records;
+  const annotation = "complete";
+  const classes = classifyPixels({ image, labels, maskKind, annotation });
+  const { levels } = sampleCentres(classes, { annotation, reductions, counts, seed, imageId: stem });
+  const { reduction, kinds } = levels[level - 1]!;
+  return cutRecords(createRowCopier(), reduceImage(image, reduction), joinKinds(kinds)).slice();
 }

@@ -18,7 +18,7 @@ import { classWeights, countClasses } from "../../services/training/class-weight
 import { type CurveSoFar, latestLoss } from "../../services/training/curve.ts";
 import { trainNetwork } from "../../services/training/training-run.ts";
 import type { LabImage } from "./cohort.ts";
-import { cutRecords } from "./records.ts";
+import { labRecords } from "./records.ts";
 
 const Count = z.int().min(0);
 /** What a training may differ from the defaults of `radhical run` in. */
@@ -105,7 +105,7 @@ async function trainOn(
   const { seed, level, stainJitter, iterations } = settings;
   const network = settings.network ?? (level === 1 ? DEFAULT_NETWORK : halved(DEFAULT_NETWORK));
   const batchSize = 128;
-  const { bytes, counts, channelMeans } = cutRecords(images, { ...settings, counts: settings });
+  const { bytes, counts, channelMeans } = labRecords(images, { ...settings, counts: settings });
   const classOfLabel = classesOfLabels(level);
   const source = { records: bytes, classOfLabel, batchSize, seed: String(seed), stainJitter };
   const feed = openBatchFeed(source, iterations);

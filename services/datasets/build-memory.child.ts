@@ -7,9 +7,11 @@ import { openFolderStore } from "../lib/objects/folder-store.ts";
 import { BuildRequest, SplitRequest } from "../lib/proto/radhical/v1/datasets.ts";
 import { DATABASE_SET } from "../lib/service/document-kinds.ts";
 import { readDocument } from "../lib/service/documents.ts";
+import { createImageStore } from "../lib/service/image-store.ts";
 import { runInline } from "../lib/service/jobs/inline.fixture.ts";
 import { buildJobs } from "./build.ts";
 import { buildWorker } from "./build-worker.ts";
+import { openCutters } from "./cutters.ts";
 import { listWorker, splitJobs } from "./split.ts";
 import type { BuildCost } from "./stored-patches.fixture.ts";
 
@@ -18,7 +20,8 @@ const [folder = "", patchSetId = ""] = process.argv.slice(2);
 const peakBytes = (): number => 1024 * process.resourceUsage().maxRSS;
 
 const objects = await openFolderStore(folder);
-const ctx = { objects, scratch: tmpdir() };
+const cutters = openCutters();
+const ctx = { objects, images: createImageStore(objects, 1e6), cutters, scratch: tmpdir() };
 const baselineBytes = peakBytes();
 const startedMs = performance.now();
 const splitRequest = SplitRequest.fromPartial({ requestId: "split", patchSetId, folds: FOLDS, seed: 1n });
@@ -36,5 +39,6 @@ const cost: BuildCost = {
 };
 for (const prefix of ["databases/", "database-sets/", "lists/", "splits/"])
   for await (const { key } of objects.list(prefix)) await objects.delete(key);
+await cutters.stop();
 await objects.close();
 process.stdout.write(JSON.stringify(cost));

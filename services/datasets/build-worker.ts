@@ -6,31 +6,30 @@ import { basename, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { DomainError } from "../lib/errors.ts";
+import { NORMALISATION } from "../lib/method/normalisation.ts";
 import { createRandom } from "../lib/method/random.ts";
 import { classesOfLabels } from "../lib/method/sampling.ts";
 import { isSystemError } from "../lib/objects/folder-failure.ts";
 import { diskFull } from "../lib/objects/object-errors.ts";
 import { objectKey } from "../lib/objects/object-key.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
-import { type Patch, readShard } from "../lib/patches/patch-shard.ts";
-import {
-  BuildRecord,
-  type BuildRecord_RecordFile,
-  BuildTask,
-  ExtractRecord,
-  type StoredFile,
-} from "../lib/proto/radhical/v1/work.ts";
+import { BuildRecord, type BuildRecord_RecordFile, BuildTask, type StoredFile } from "../lib/proto/radhical/v1/work.ts";
 import { contentId } from "../lib/service/content-id.ts";
 import { PATCH_SET } from "../lib/service/document-kinds.ts";
-import { encode, readDocument, readRecord } from "../lib/service/documents.ts";
+import { encode, readDocument } from "../lib/service/documents.ts";
+import type { ImageStore } from "../lib/service/image-store.ts";
 import type { UnitHandler } from "../lib/service/jobs/worker.ts";
 import { DATABASE_TOPIC } from "../lib/service/topics.ts";
 import { channelMeans, meanImage, meanPatch, writeLevelDb } from "./caffe-database.ts";
+import type { Cutters } from "./cutters.ts";
+import { type LoadRecords, recordLoader } from "./image-records.ts";
 import { openList } from "./list-file.ts";
 import { writeRecords } from "./record-file.ts";
 
 export interface BuildWorkerContext {
   readonly objects: ObjectStore;
+  readonly images: ImageStore;
+  readonly cutters: Cutters;
   /** The folder in which databases are built. */
   readonly scratch: string;
 }
@@ -44,33 +43,48 @@ export const buildWorker = (ctx: BuildWorkerContext): UnitHandler<BuildTask> => 
   codec: BuildTask,
   place: ({ fold, level }) => ({ fold, level }),
   handle: async (task, unit) => {
-    const { fold, level, seed } = task;
-    const prefix = objectKey("databases", contentId(encode(BuildTask, task)));
-    const parts = {
-      ctx,
-      task,
-      prefix,
-      progress: unit.progress,
-      loadShard: await shardLoader(ctx, task, unit.progress),
-    };
-    const test = await inScratch(ctx, (scratch) => buildPart(parts, scratch, "test", task.testKey, undefined));
-    return inScratch(ctx, async (scratch) => {
-      const train = await buildPart(parts, scratch, "train", task.trainKey, `${seed}-${fold}-${level}`);
-      const mean = await meanPatch(train.localPath, unit.progress);
-      const meanFile = {
-        path: `DB_train_w32_${fold}_${level}.binaryproto`,
-        key: objectKey(prefix, "mean.binaryproto"),
+    if (task.normalisation !== NORMALISATION) {
+      const message = "Cannot build databases: the job is of a version with another normalisation; extract again";
+      throw new DomainError("failedPrecondition", "JOB_OUTDATED", message);
+    }
+    const patchSet = await readDocument(ctx.objects, PATCH_SET, task.patchSetId);
+    return ctx.cutters.lend(async (cutter) => {
+      const load = recordLoader(ctx, patchSet, task.level, cutter);
+      const loadRecords = async (imageId: string): Promise<Uint8Array> => {
+        await unit.progress();
+        return load(imageId);
       };
-      await ctx.objects.put(meanFile.key, meanImage(mean), { ifAbsent: true });
-      return encode(BuildRecord, {
-        train: train.records,
-        test: test.records,
-        channelMeans: [...channelMeans(mean)].map(Math.fround),
-        files: [...train.files, ...test.files, meanFile],
-      });
+      return buildDatabases(ctx, task, loadRecords, unit.progress);
     });
   },
 });
+
+async function buildDatabases(
+  ctx: BuildWorkerContext,
+  task: BuildTask,
+  loadRecords: LoadRecords,
+  progress: () => Promise<void>,
+): Promise<Uint8Array> {
+  const { fold, level, seed } = task;
+  const prefix = objectKey("databases", contentId(encode(BuildTask, task)));
+  const parts = { ctx, task, prefix, progress, loadRecords };
+  const test = await inScratch(ctx, (scratch) => buildPart(parts, scratch, "test", task.testKey, undefined));
+  return inScratch(ctx, async (scratch) => {
+    const train = await buildPart(parts, scratch, "train", task.trainKey, `${seed}-${fold}-${level}`);
+    const mean = await meanPatch(train.localPath, progress);
+    const meanFile = {
+      path: `DB_train_w32_${fold}_${level}.binaryproto`,
+      key: objectKey(prefix, "mean.binaryproto"),
+    };
+    await ctx.objects.put(meanFile.key, meanImage(mean), { ifAbsent: true });
+    return encode(BuildRecord, {
+      train: train.records,
+      test: test.records,
+      channelMeans: [...channelMeans(mean)].map(Math.fround),
+      files: [...train.files, ...test.files, meanFile],
+    });
+  });
+}
 
 /** A scratch folder takes twice a database's size, so that there is one at a time. */
 async function inScratch<T>({ scratch: root }: BuildWorkerContext, use: (folder: string) => Promise<T>): Promise<T> {
@@ -100,7 +114,7 @@ interface BuildParts {
   readonly task: BuildTask;
   /** Of what the task stores. */
   readonly prefix: string;
-  readonly loadShard: (imageId: string) => Promise<readonly Patch[]>;
+  readonly loadRecords: LoadRecords;
   readonly progress: () => Promise<void>;
 }
 
@@ -113,7 +127,7 @@ interface BuiltPart {
 
 /** Builds and stores the record file and the LevelDB of one side, this shuffled if there is a seed. */
 async function buildPart(
-  { ctx, task, prefix, loadShard, progress }: BuildParts,
+  { ctx, task, prefix, loadRecords, progress }: BuildParts,
   scratch: string,
   part: "train" | "test",
   listKey: string,
@@ -121,7 +135,7 @@ async function buildPart(
 ): Promise<BuiltPart> {
   const { fold, level } = task;
   const list = openList(await ctx.objects.get(listKey));
-  const file = await writeRecords(join(scratch, `${part}.records`), list, loadShard);
+  const file = await writeRecords(join(scratch, `${part}.records`), list, loadRecords);
   await progress();
   const name = `DB_${part}_${fold}_${level}`;
   const order = Uint32Array.from({ length: list.length }, (_, i) => i);
@@ -135,18 +149,6 @@ async function buildPart(
   const database = { fold, level, part, patches: BigInt(list.length), recordsSha256: sha256, byLabel, classOfLabel };
   const files = await storeFolder(ctx, prefix, join(scratch, name), progress);
   return { records: { key, database }, files, localPath: path };
-}
-
-/** Returns what loads the patches of an image. */
-async function shardLoader(ctx: BuildWorkerContext, { patchSetId, level }: BuildTask, progress: () => Promise<void>) {
-  const { members } = await readDocument(ctx.objects, PATCH_SET, patchSetId);
-  const recordKeys = new Map(members.map(({ imageId, recordKey }) => [imageId, recordKey]));
-  return async (imageId: string): Promise<readonly Patch[]> => {
-    await progress();
-    const { levels } = await readRecord(ctx.objects, ExtractRecord, recordKeys.get(imageId) ?? "");
-    const shardKey = levels.find((entry) => entry.level === level)?.shardKey ?? "";
-    return readShard(await ctx.objects.get(shardKey));
-  };
 }
 
 /**

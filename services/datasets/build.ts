@@ -1,5 +1,6 @@
 /** @file Build: record files, LevelDB databases and mean images, one unit per fold and level (METHOD.md 3). */
-import { invalid } from "../lib/errors.ts";
+import { DomainError, invalid } from "../lib/errors.ts";
+import { NORMALISATION } from "../lib/method/normalisation.ts";
 import { objectKey } from "../lib/objects/object-key.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
 import { BuildRequest } from "../lib/proto/radhical/v1/datasets.ts";
@@ -29,7 +30,11 @@ export const buildJobs = (ctx: BuildContext): JobDefinition<BuildRequest> => ({
     if (unknown !== undefined)
       throw invalid("FOLD_UNKNOWN", `Cannot build fold ${unknown}: the split has folds 1 to ${split.folds.length}`);
     const { patchSetId, seed } = split;
-    const { sampling } = await readDocument(ctx.objects, PATCH_SET, patchSetId);
+    const { sampling, normalisation } = await readDocument(ctx.objects, PATCH_SET, patchSetId);
+    if (normalisation !== NORMALISATION) {
+      const message = `Cannot build databases: patch set "${patchSetId}" is of a version with another normalisation; extract again`;
+      throw new DomainError("failedPrecondition", "PATCH_SET_OUTDATED", message);
+    }
     const keyOf = new Map(split.files.map(({ path, key }) => [path, key]));
     const units = wanted.flatMap((fold) =>
       (sampling?.reductions ?? []).map((_, index) => {
@@ -40,7 +45,7 @@ export const buildJobs = (ctx: BuildContext): JobDefinition<BuildRequest> => ({
           topic: DATABASE_TOPIC,
           key: `${splitId}-${fold}-${level}`,
           codec: BuildTask,
-          task: { patchSetId, fold, level, trainKey, testKey, seed },
+          task: { patchSetId, fold, level, trainKey, testKey, seed, normalisation },
           outputKey: objectKey("databases", splitId, "records", `${fold}-${level}`),
         });
       }),

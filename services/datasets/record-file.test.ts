@@ -8,7 +8,6 @@ import { DomainError } from "../lib/errors.ts";
 import { PATCH_BYTES } from "../lib/method/patches.ts";
 import { createRandom } from "../lib/method/random.ts";
 import { type NamedPatch, patchNames } from "../lib/patches/patch-names.ts";
-import type { Patch } from "../lib/patches/patch-shard.ts";
 import { RECORD_BYTES, recordAt, recordCount } from "../lib/patches/records.ts";
 import { openList } from "./list-file.ts";
 import { readRecords, readRecordsInOrder, writeRecords } from "./record-file.ts";
@@ -24,8 +23,8 @@ const pixelsOf = (name: string) => {
   const random = createRandom(name);
   return Uint8Array.from({ length: PATCH_BYTES }, () => random.int(256));
 };
-const shardOf = (imageId: string, centres: number): Patch[] =>
-  listOf(imageId, centres).map(({ name, label }) => ({ name, label, pixels: pixelsOf(name) }));
+const recordsOf = (imageId: string, centres: number): Uint8Array =>
+  Buffer.concat(listOf(imageId, centres).flatMap(({ name, label }) => [Uint8Array.of(label), pixelsOf(name)]));
 
 const fileOf = (patches: readonly NamedPatch[]) =>
   openList(Buffer.from(patches.map(({ name, label }) => `${name}\t${label}\n`).join("")));
@@ -38,13 +37,13 @@ const newFolder = async (t: TestContext): Promise<string> => {
 
 const hasReason = (reason: string) => (thrown: unknown) => thrown instanceof DomainError && thrown.reason === reason;
 
-test("writes the patches in list order and loads each shard once", async (t) => {
+test("writes the patches in list order and loads each image's records once", async (t) => {
   const path = join(await newFolder(t), "records");
-  const order = IMAGES.flatMap((imageId) => listOf(imageId, 200)); // more than are held at once, shards across pieces
+  const order = IMAGES.flatMap((imageId) => listOf(imageId, 200)); // more than are held at once, images across pieces
   const loaded: string[] = [];
   const file = await writeRecords(path, fileOf(order), async (imageId) => {
     loaded.push(imageId);
-    return shardOf(imageId, 210); // a shard may hold more than is listed
+    return recordsOf(imageId, 210); // an image may have more than is listed
   });
   assert.deepEqual(loaded, IMAGES);
   const bytes = await readFile(path);
@@ -59,21 +58,22 @@ test("writes the patches in list order and loads each shard once", async (t) => 
   }
 });
 
-test("refuses a list that does not match its shards, and a file that exists", async (t) => {
+test("refuses a list that does not match its images, and a file that exists", async (t) => {
   const folder = await newFolder(t);
-  const shard = shardOf("aa", 2);
+  const records = recordsOf("aa", 2);
   const [first] = listOf("aa", 2);
   for (const [index, listed] of [
     { ...first!, label: 2 },
     { ...first!, name: "aa_9_0" },
+    { ...first!, name: "aa_0_45" },
   ].entries()) {
-    const write = writeRecords(join(folder, `bad-${index}`), fileOf([listed]), async () => shard);
+    const write = writeRecords(join(folder, `bad-${index}`), fileOf([listed]), async () => records);
     await assert.rejects(write, hasReason("PATCH_NOT_FOUND"));
   }
   const path = join(folder, "twice");
-  await writeRecords(path, fileOf([first!]), async () => shard);
+  await writeRecords(path, fileOf([first!]), async () => records);
   await assert.rejects(
-    writeRecords(path, fileOf([first!]), async () => shard),
+    writeRecords(path, fileOf([first!]), async () => records),
     { code: "EEXIST" },
   );
 });
@@ -117,7 +117,7 @@ test("reads records in any order, each place's as the file has it", async (t) =>
 
 test("an empty list makes an empty file", async (t) => {
   const path = join(await newFolder(t), "records");
-  assert.equal((await writeRecords(path, fileOf([]), async () => [])).size, 0);
+  assert.equal((await writeRecords(path, fileOf([]), async () => new Uint8Array())).size, 0);
   for await (const piece of readRecords(path)) assert.fail(`read ${piece.length} bytes`);
 });
 

@@ -1,10 +1,11 @@
-/** @file Writes and reads record files on the local disk; of pixels, memory holds one image's shard and a piece of the file (METHOD.md 3). */
+/** @file Writes and reads record files on the local disk; of pixels, memory holds one image's records and a piece of the file (METHOD.md 3). */
 import { createHash } from "node:crypto";
 import { readSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { DomainError } from "../lib/errors.ts";
-import type { Patch } from "../lib/patches/patch-shard.ts";
+import { placeOfPatch } from "../lib/patches/patch-names.ts";
 import { countRecords, RECORD_BYTES, recordCount } from "../lib/patches/records.ts";
+import type { LoadRecords } from "./image-records.ts";
 import type { PatchList } from "./list-file.ts";
 
 /** A record file on the local disk. */
@@ -21,18 +22,14 @@ export interface RecordFile {
 const RECORDS_AT_ONCE = 1000;
 
 /**
- * Writes the listed patches to a new file in list order. A shard is loaded where the list comes to another image: once for each, as lists
- * are in image order.
- * Throws failedPrecondition PATCH_NOT_FOUND where a shard lacks a listed patch or gives it another label.
+ * Writes the listed patches to a new file in list order. Records are loaded where the list comes to another image: once for each, as
+ * lists are in image order.
+ * Throws failedPrecondition PATCH_NOT_FOUND where an image lacks a listed patch or gives it another label.
  */
-export const writeRecords = async (
-  path: string,
-  list: PatchList,
-  loadShard: (imageId: string) => Promise<readonly Patch[]>,
-): Promise<RecordFile> => {
+export const writeRecords = async (path: string, list: PatchList, loadRecords: LoadRecords): Promise<RecordFile> => {
   const hash = createHash("sha256");
   const byLabel = new Uint32Array(256);
-  let shard = { imageId: "", patches: new Map<string, Patch>() };
+  let loaded: { imageId: string; records: Uint8Array } = { imageId: "", records: new Uint8Array() };
   const file = await open(path, "wx");
   try {
     const buffer = new Uint8Array(Math.min(list.length, RECORDS_AT_ONCE) * RECORD_BYTES);
@@ -40,11 +37,11 @@ export const writeRecords = async (
       const piece = buffer.subarray(0, Math.min(RECORDS_AT_ONCE, list.length - first) * RECORD_BYTES);
       for (let at = 0; at < piece.length; at += RECORD_BYTES) {
         const { imageId, name, label } = list.at(first + at / RECORD_BYTES);
-        if (shard.imageId !== imageId) shard = { imageId, patches: byName(await loadShard(imageId)) };
-        const patch = shard.patches.get(name);
-        if (patch?.label !== label) throw notFound(name, label, patch);
-        piece[at] = label;
-        piece.set(patch.pixels, at + 1);
+        if (loaded.imageId !== imageId) loaded = { imageId, records: await loadRecords(imageId) };
+        const { records } = loaded;
+        const from = RECORD_BYTES * placeOfPatch(name);
+        if (records[from] !== label) throw notFound(name, label, records[from]);
+        piece.set(records.subarray(from, from + RECORD_BYTES), at);
         byLabel[label]!++;
       }
       hash.update(piece);
@@ -55,8 +52,6 @@ export const writeRecords = async (
   }
   return { path, size: list.length * RECORD_BYTES, sha256: hash.digest("hex"), byLabel };
 };
-
-const byName = (patches: readonly Patch[]): Map<string, Patch> => new Map(patches.map((patch) => [patch.name, patch]));
 
 /** Yields the file's records in order, up to 1000 at a time; a piece is good until the next. Throws dataLoss RECORDS_CORRUPT. */
 export async function* readRecords(path: string): AsyncGenerator<Uint8Array, void, undefined> {
@@ -108,10 +103,10 @@ async function* readPieces(
 const corrupt = (why: string): DomainError =>
   new DomainError("dataLoss", "RECORDS_CORRUPT", `Cannot read record file: ${why}; build the database again`);
 
-const notFound = (name: string, label: number, patch: Patch | undefined): DomainError =>
+const notFound = (name: string, label: number, found: number | undefined): DomainError =>
   new DomainError(
     "failedPrecondition",
     "PATCH_NOT_FOUND",
-    `Cannot build database: patch "${name}" of class ${label} is listed but ` +
-      `${patch === undefined ? "not in its shard" : `of class ${patch.label} in its shard`}; split the patch set again`,
+    `Cannot build database: patch "${name}" of class ${label} is listed but its image has ` +
+      `${found === undefined ? "no such patch" : `it as class ${found}`}; split the patch set again`,
   );

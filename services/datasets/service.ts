@@ -14,6 +14,7 @@ import { DATABASE_TOPIC, LIST_TOPIC } from "../lib/service/topics.ts";
 import { buildJobs } from "./build.ts";
 import { buildWorker } from "./build-worker.ts";
 import { createCohort } from "./create-cohort.ts";
+import { openCutters } from "./cutters.ts";
 import { importImage } from "./import-image.ts";
 import { listWorker, splitJobs } from "./split.ts";
 
@@ -33,7 +34,8 @@ export const datasets: ServiceDefinition = {
     const lister = await startWorker(platform, "datasets-list", listWorker(platform));
     // Beside objects in a folder, where what a killed process left is removed.
     const scratch = config.objects.kind === "folder" ? temporaryFolder(config.objects.folder) : tmpdir();
-    const builder = await startWorker(platform, "datasets-database", buildWorker({ objects, scratch }));
+    const cutters = openCutters();
+    const builder = await startWorker(platform, "datasets-database", buildWorker({ ...platform, cutters, scratch }));
     const rpcs: DatasetsServiceImplementation = {
       importImage: importImage(platform),
       createCohort: createCohort(platform),
@@ -56,6 +58,9 @@ export const datasets: ServiceDefinition = {
         );
       },
     };
-    return { parts: [coordinator, lister, builder], add: (server) => server.add(DatasetsServiceDefinition, rpcs) };
+    return {
+      parts: [coordinator, lister, cutters, builder],
+      add: (server) => server.add(DatasetsServiceDefinition, rpcs),
+    };
   },
 };

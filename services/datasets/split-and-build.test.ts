@@ -5,21 +5,25 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { ClassicLevel } from "classic-level";
+import { NORMALISATION } from "../lib/method/normalisation.ts";
 import type { ObjectStore } from "../lib/objects/object-store.ts";
-import { parseList, patchNames } from "../lib/patches/patch-names.ts";
-import { writeShard } from "../lib/patches/patch-shard.fixture.ts";
+import { parseList } from "../lib/patches/patch-names.ts";
 import { recordAt, recordCount } from "../lib/patches/records.ts";
-import { Annotation, BuildRequest, MaskKind, SplitRequest } from "../lib/proto/radhical/v1/datasets.ts";
-import { ExtractRecord, PatchSet } from "../lib/proto/radhical/v1/work.ts";
+import { Annotation, BuildRequest, type Cohort, MaskKind, SplitRequest } from "../lib/proto/radhical/v1/datasets.ts";
+import { BuildTask, PatchSet } from "../lib/proto/radhical/v1/work.ts";
 import { Datum } from "../lib/proto/third_party/caffe/caffe.ts";
 import { contentId, sha256 } from "../lib/service/content-id.ts";
 import { COHORT, DATABASE_SET, PATCH_SET, SPLIT } from "../lib/service/document-kinds.ts";
 import { createDocument, encode, readDocument } from "../lib/service/documents.ts";
-import { runInline } from "../lib/service/jobs/inline.fixture.ts";
+import { createImageStore } from "../lib/service/image-store.ts";
+import { runInline, runUnit } from "../lib/service/jobs/inline.fixture.ts";
 import { temporaryFolder, temporaryStore } from "../lib/service/jobs/jobs.fixture.ts";
+import { storeImage } from "../lib/service/stored-images.fixture.ts";
 import { buildJobs } from "./build.ts";
 import { buildWorker } from "./build-worker.ts";
+import { openCutters } from "./cutters.ts";
 import { listWorker, splitJobs } from "./split.ts";
+import { storeCentres } from "./stored-patches.fixture.ts";
 
 const PATIENTS = 6;
 const PER_PATIENT = 3;
@@ -29,33 +33,28 @@ const patchSetId = contentId("patches");
 /** Whether a patient's images have no nucleus that is graded. */
 type IsBare = (patient: number) => boolean;
 
-/** Stores what extraction leaves of 18 images at two levels; a patch's pixels are all its number within the image. */
+/**
+ * Stores what extraction leaves of 18 images at two levels. Red tells a pixel's place in its row of 2 x 2 blocks, green odd rows of them:
+ * at both levels the red of centre n is 10 n, and what is below it is green.
+ */
 async function storePatches(objects: ObjectStore, isBare: IsBare): Promise<Map<string, number>> {
   const patientOf = new Map<string, number>();
-  const members = Array.from({ length: PATIENTS * PER_PATIENT }, (_, i) => {
-    const imageId = contentId("image", i);
-    patientOf.set(imageId, i % PATIENTS);
-    return { imageId, maskId: contentId("mask", i), patient: i % PATIENTS };
-  });
+  const members: Cohort["members"] = [];
+  const records: PatchSet["members"] = [];
+  for (let i = 0; i < PATIENTS * PER_PATIENT; i++) {
+    const patient = i % PATIENTS;
+    const imageId = await storeImage(objects, 16, 8, (x, y) => [10 * (x >> 1), (y >> 1) % 2 === 1 ? 200 : 0, i]);
+    patientOf.set(imageId, patient);
+    members.push({ imageId, maskId: contentId("mask", i), patient });
+    const levels = [1, 2].map((level) => {
+      const labels = Uint8Array.from({ length: 4 + level }, (_, n) => n % (level + 1));
+      const [xs, ys] = [Uint32Array.from(labels, (_, n) => (level === 1 ? 2 * n : n)), new Uint32Array(labels.length)];
+      return { level, xs, ys: ys.fill(level === 1 ? 1 : 0), labels };
+    });
+    records.push({ imageId, recordKey: await storeCentres(objects, imageId, levels) });
+  }
   const meaning = { annotation: Annotation.ANNOTATION_COMPLETE, maskKind: MaskKind.MASK_KIND_AUTO, mpp: 0.25 };
   await createDocument(objects, COHORT, cohortId, { members, ...meaning });
-  const records: PatchSet["members"] = [];
-  for (const { imageId } of members) {
-    const levels: ExtractRecord["levels"] = [];
-    for (const level of [1, 2]) {
-      const labels = Uint8Array.from({ length: 4 + level }, (_, i) => i % (level + 1));
-      const patches = [...patchNames(imageId, labels)].map((patch, n) => ({
-        ...patch,
-        pixels: new Uint8Array(3_072).fill(n),
-      }));
-      const shardKey = `patches/x/${imageId}/level-${level}.tar`;
-      await objects.put(shardKey, writeShard(patches));
-      levels.push({ level, labels: Buffer.from(labels), shardKey });
-    }
-    const recordKey = `patches/x/${imageId}/record`;
-    await objects.put(recordKey, encode(ExtractRecord, ExtractRecord.fromPartial({ levels })));
-    records.push({ imageId, recordKey });
-  }
   await createDocument(
     objects,
     PATCH_SET,
@@ -64,6 +63,7 @@ async function storePatches(objects: ObjectStore, isBare: IsBare): Promise<Map<s
       cohortId,
       sampling: { reductions: [1, 2] },
       members: records,
+      normalisation: NORMALISATION,
       bareImageIds: members.filter(({ patient }) => isBare(patient)).map(({ imageId }) => imageId),
     }),
   );
@@ -126,12 +126,14 @@ test("patients whose images have no nucleus that is graded never validate, and a
 test("records are in list order; the train database is shuffled, the test database is not; both hold all", async (t) => {
   const { objects, splitId, listOf } = await startSplit(t);
   const request = BuildRequest.fromPartial({ requestId: "build", splitId, folds: [2, 2] });
-  const nowhere = { objects, scratch: join(tmpdir(), "radhical-none", "below") };
+  const cutters = openCutters();
+  t.after(cutters.stop);
+  const ctx = { objects, images: createImageStore(objects, 1e6), cutters, scratch: tmpdir() };
+  const nowhere = { ...ctx, scratch: join(tmpdir(), "radhical-none", "below") };
   await assert.rejects(runInline(objects, buildJobs(nowhere), buildWorker(nowhere), request), {
     reason: "SCRATCH_UNUSABLE",
     message: /radhical-none.*\(TMPDIR\)/,
   });
-  const ctx = { objects, scratch: tmpdir() };
   const { id, units } = await runInline(objects, buildJobs(ctx), buildWorker(ctx), request);
   assert.equal(units.length, 2, "a fold that is named twice is built once");
   const { records, reductions, mpp } = await readDocument(objects, DATABASE_SET, id);
@@ -144,7 +146,7 @@ test("records are in list order; the train database is shuffled, the test databa
       assert.equal(recordCount(bytes), list.length);
       const all = list.map((_, i) => recordAt(bytes, i));
       assert.deepEqual(
-        all.map(({ label, pixels }) => [label, pixels[0]]),
+        all.map(({ label, pixels }) => [label, numberIn(pixels)]),
         list.map(({ label, name }) => [label, numberOf(name)]),
       );
       const { byLabel, classOfLabel, patches, recordsSha256 } = stored!.database!;
@@ -157,26 +159,39 @@ test("records are in list order; the train database is shuffled, the test databa
         [level === 1 ? [0, 2] : [0, 1, 2], BigInt(list.length), sha256(bytes)],
       );
       const entries = await readEntries(t, objects, files, `DB_${part}_2_${level}/`);
-      const listed = list.map(({ name, label }, i) => `${name} ${label} ${all[i]!.pixels[0]}`);
+      const listed = list.map(({ name, label }, i) => `${name} ${label} ${numberIn(all[i]!.pixels)}`);
       assert.deepEqual(entries.toSorted(), listed.toSorted());
       assert.equal(entries.join() === listed.join(), part === "test");
       if (part === "train")
         assert.deepEqual(
           channelMeans,
-          [0, 1, 2].map(() => Math.fround(mean(all.map(({ pixels }) => pixels[0]!)))),
+          [0, 1, 2].map((c) =>
+            Math.fround(mean(all.map(({ pixels }) => mean(pixels.subarray(c * PLANE, (c + 1) * PLANE))))),
+          ),
         );
     }
   }
 });
 
-/** The number of a patch within its image, which fills its pixels. */
+/** Pixels of a plane of a patch, and where the one that it classifies is. */
+const [PLANE, CLASSIFIED] = [32 * 32, 16 * 32 + 16];
+
+/** What a patch's number is by its pixels: turned by 90 degrees, what is below a pixel lies right of it. */
+const numberIn = (pixels: Uint8Array): number =>
+  pixels[CLASSIFIED]! / 5 + (pixels[PLANE + CLASSIFIED + 1]! > 0 ? 1 : 0);
+
+/** The number of a patch within its image by its name. */
 const numberOf = (name: string): number => {
   const [, centre, rotation] = name.split("_").map(Number);
   return 2 * centre! + (rotation === 90 ? 1 : 0);
 };
-const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+const mean = (values: readonly number[] | Uint8Array): number => {
+  let sum = 0;
+  for (const value of values) sum += value;
+  return sum / values.length;
+};
 
-/** Returns name, label and a pixel of every patch of a LevelDB whose files lie in the store, in the order of its keys. */
+/** Returns name, label and number of every patch of a LevelDB whose files lie in the store, in the order of its keys. */
 async function readEntries(
   t: TestContext,
   objects: ObjectStore,
@@ -191,7 +206,10 @@ async function readEntries(
   const entries: string[] = [];
   for await (const [key, value] of database.iterator()) {
     const { label, data } = Datum.decode(value);
-    entries.push(`${key.slice(key.indexOf("_") + 1)} ${label} ${data?.[0]}`);
+    // blue, green, red
+    const red = data?.[2 * PLANE + CLASSIFIED] ?? 0;
+    const number = red / 5 + ((data?.[PLANE + CLASSIFIED + 1] ?? 0) > 0 ? 1 : 0);
+    entries.push(`${key.slice(key.indexOf("_") + 1)} ${label} ${number}`);
   }
   await database.close();
   return entries;
@@ -203,4 +221,23 @@ test("a fold that the split has not is refused, and so is none", async (t) => {
     buildJobs({ objects }).plan(BuildRequest.fromPartial({ requestId: "x", splitId, folds }));
   await assert.rejects(plan([1, 4]), { reason: "FOLD_UNKNOWN", message: /fold 4: the split has folds 1 to 3/ });
   await assert.rejects(plan([]), { reason: "FOLDS_MISSING" });
+});
+
+test("patches of another normalisation are refused, before a job is made and by its worker", async (t) => {
+  const { objects, splitId, split } = await startSplit(t);
+  const request = BuildRequest.fromPartial({ requestId: "build", splitId, folds: [1] });
+  const [unit] = (await buildJobs({ objects }).plan(request)).units;
+  const cutters = openCutters();
+  t.after(cutters.stop);
+  const worker = buildWorker({ objects, images: createImageStore(objects, 1e6), cutters, scratch: tmpdir() });
+  const message = Buffer.from(encode(BuildTask, { ...BuildTask.decode(unit!.message), normalisation: "other" }));
+  await assert.rejects(runUnit(objects, worker, { ...unit!, message }), { reason: "JOB_OUTDATED" });
+  const outdated = { ...split, patchSetId: contentId("other patches") };
+  const patchSet = await readDocument(objects, PATCH_SET, patchSetId);
+  await createDocument(objects, PATCH_SET, outdated.patchSetId, { ...patchSet, normalisation: "" });
+  await createDocument(objects, SPLIT, contentId("other split"), outdated);
+  await assert.rejects(buildJobs({ objects }).plan({ ...request, splitId: contentId("other split") }), {
+    reason: "PATCH_SET_OUTDATED",
+    message: /another normalisation; extract again/,
+  });
 });

@@ -3,21 +3,21 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
-import { PATCH_BYTES } from "../lib/method/patches.ts";
+import { NORMALISATION } from "../lib/method/normalisation.ts";
 import { createRandom } from "../lib/method/random.ts";
+import type { LabelledCentres } from "../lib/method/sampling.ts";
 import { openFolderStore } from "../lib/objects/folder-store.ts";
-import { patchNames } from "../lib/patches/patch-names.ts";
-import { writeShard } from "../lib/patches/patch-shard.fixture.ts";
+import type { ObjectStore } from "../lib/objects/object-store.ts";
 import { Annotation, MaskKind } from "../lib/proto/radhical/v1/datasets.ts";
-import { ExtractRecord, PatchSet } from "../lib/proto/radhical/v1/work.ts";
+import { ExtractRecord, PatchCentres, PatchSet } from "../lib/proto/radhical/v1/work.ts";
 import { contentId } from "../lib/service/content-id.ts";
 import { COHORT, PATCH_SET } from "../lib/service/document-kinds.ts";
 import { createDocument, encode } from "../lib/service/documents.ts";
+import { storeImage } from "../lib/service/stored-images.fixture.ts";
 
 const CHILD = fileURLToPath(new URL("./build-memory.child.js", import.meta.url));
-const NOISE_BYTES = 2 ** 20;
-/** Far from PATCH_BYTES' divisors, so that no two patches of an image are alike. */
-const NOISE_STEP = 401;
+/** Side of a made-up image, in pixels. */
+const SIDE_PX = 64;
 
 export interface MadeImages {
   /** Every image is a patient of its own. */
@@ -26,36 +26,49 @@ export interface MadeImages {
   readonly centresPerImage: number;
 }
 
-/** Fills the folder of a store, whose patches are noise: nothing makes their databases smaller. Returns the patch set's id. */
+/** Stores what extraction says of an image; returns its record's key. */
+export async function storeCentres(
+  objects: ObjectStore,
+  imageId: string,
+  levels: readonly ({ readonly level: number } & LabelledCentres)[],
+): Promise<string> {
+  const [centresKey, recordKey] = [`patches/made/${imageId}/centres`, `patches/made/records/${imageId}`];
+  const centres = levels.map(({ level, xs, ys }) => ({
+    level,
+    xs: Buffer.from(xs.buffer),
+    ys: Buffer.from(ys.buffer),
+  }));
+  await objects.put(centresKey, encode(PatchCentres, { levels: centres }));
+  const labelled = levels.map(({ level, labels }) => ({ level, labels: Buffer.from(labels) }));
+  await objects.put(recordKey, encode(ExtractRecord, ExtractRecord.fromPartial({ levels: labelled, centresKey })));
+  return recordKey;
+}
+
+/** Fills the folder of a store with images of noise: nothing makes their databases smaller. Returns the patch set's id. */
 export async function storePatches(folder: string, { images, centresPerImage }: MadeImages): Promise<string> {
   const objects = await openFolderStore(folder);
-  const random = createRandom("stored patches");
-  const noise = Uint8Array.from({ length: NOISE_BYTES + PATCH_BYTES }, () => random.int(256));
   const [cohortId, patchSetId] = [contentId("cohort"), contentId("patch set")];
-  const members = Array.from({ length: images }, (_, i) => ({
-    imageId: contentId("image", i),
-    maskId: contentId("mask", i),
-    patient: i,
-  }));
-  const meaning = { annotation: Annotation.ANNOTATION_COMPLETE, maskKind: MaskKind.MASK_KIND_AUTO, mpp: 0.25 };
-  await createDocument(objects, COHORT, cohortId, { members, ...meaning });
-  const records: PatchSet["members"] = [];
-  const labels = Buffer.from(Uint8Array.from({ length: centresPerImage }, (_, i) => i % 2));
-  for (const [n, { imageId }] of members.entries()) {
-    const patches = [...patchNames(imageId, labels)].map((patch, i) => {
-      const at = ((n * 2 * centresPerImage + i) * NOISE_STEP) % NOISE_BYTES;
-      return { ...patch, pixels: noise.subarray(at, at + PATCH_BYTES) };
-    });
-    const [shardKey, recordKey] = [`patches/made/${imageId}.tar`, `patches/made/records/${imageId}`];
-    await objects.put(shardKey, writeShard(patches));
-    await objects.put(
-      recordKey,
-      encode(ExtractRecord, ExtractRecord.fromPartial({ levels: [{ level: 1, labels, shardKey }] })),
-    );
-    records.push({ imageId, recordKey });
+  const centres = {
+    level: 1,
+    xs: Uint32Array.from({ length: centresPerImage }, (_, i) => i % SIDE_PX),
+    ys: Uint32Array.from({ length: centresPerImage }, (_, i) => Math.floor(i / SIDE_PX) % SIDE_PX),
+    labels: Uint8Array.from({ length: centresPerImage }, (_, i) => i % 2),
+  };
+  const members: PatchSet["members"] = [];
+  for (let i = 0; i < images; i++) {
+    const random = createRandom("stored patches", i);
+    const imageId = await storeImage(objects, SIDE_PX, SIDE_PX, () => [
+      random.int(256),
+      random.int(256),
+      random.int(256),
+    ]);
+    members.push({ imageId, recordKey: await storeCentres(objects, imageId, [centres]) });
   }
-  const sampling = { reductions: [1] };
-  await createDocument(objects, PATCH_SET, patchSetId, PatchSet.fromPartial({ cohortId, sampling, members: records }));
+  const meaning = { annotation: Annotation.ANNOTATION_COMPLETE, maskKind: MaskKind.MASK_KIND_AUTO, mpp: 0.25 };
+  const cohort = members.map(({ imageId }, i) => ({ imageId, maskId: contentId("mask", i), patient: i }));
+  await createDocument(objects, COHORT, cohortId, { members: cohort, ...meaning });
+  const patchSet = { cohortId, sampling: { reductions: [1] }, members, normalisation: NORMALISATION };
+  await createDocument(objects, PATCH_SET, patchSetId, PatchSet.fromPartial(patchSet));
   await objects.close();
   return patchSetId;
 }

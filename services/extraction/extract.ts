@@ -16,8 +16,8 @@ import { planUnit } from "../lib/service/jobs/units.ts";
 import { IMAGE_TOPIC, MAX_LEVELS } from "../lib/service/topics.ts";
 import { countMasks, countPatches } from "./statistics.ts";
 
-/** Names what a record says, so that those of an earlier version, which counted no nuclei, are made anew. */
-const RECORDS = "patches 2";
+/** Names what a record says, so that those of an earlier version, which named shards of patches, are made anew. */
+const RECORDS = "patches 3";
 /** By which rules patches are made here; a task says by which it is to be done. */
 const RULES = { normalisation: NORMALISATION, samplingRule: SAMPLING_RULE } as const;
 
@@ -57,15 +57,19 @@ export const extractJobs = (ctx: ExtractContext): JobDefinition<ExtractRequest> 
   finish: async ({ cohortId, sampling }, id, units, progress) => {
     const members: PatchSet["members"] = [];
     const records: ExtractRecord[] = [];
+    let normalisation = "";
     for await (const { message, outputKey: recordKey } of units) {
-      members.push({ imageId: ExtractTask.decode(message).imageId, recordKey });
+      const task = ExtractTask.decode(message);
+      members.push({ imageId: task.imageId, recordKey });
+      normalisation = task.normalisation; // of all of them alike
       records.push(await readRecord(ctx.objects, ExtractRecord, recordKey));
       await progress();
     }
     const shortfalls: Shortfall[] = records.flatMap((record) => record.shortfalls);
     const statistics = { levels: countPatches(records), shortfalls, ...countMasks(records) };
     const bareImageIds = members.filter((_, i) => records[i]!.nuclei === 0n).map(({ imageId }) => imageId);
-    await createDocument(ctx.objects, PATCH_SET, id, { cohortId, sampling, members, statistics, bareImageIds });
+    const patchSet = { cohortId, sampling, members, statistics, bareImageIds, normalisation };
+    await createDocument(ctx.objects, PATCH_SET, id, patchSet);
     return shortfalls.length === 0
       ? undefined
       : `${shortfalls.length} times an image had fewer candidate pixels than asked for; all of them were taken`;

@@ -11,11 +11,11 @@ import { finishable } from "../lib/service/jobs/job-definition.ts";
 import { startWorker } from "../lib/service/jobs/worker.ts";
 import type { ServiceDefinition } from "../lib/service/service.ts";
 import { IMAGE_TOPIC } from "../lib/service/topics.ts";
-import { openCutters } from "./cutters.ts";
 import { extractJobs } from "./extract.ts";
 import { imageWorker } from "./image-worker.ts";
+import { openSamplers } from "./samplers.ts";
 
-/** Cuts training patches from annotated images. */
+/** Draws training patches from annotated images. */
 export const extraction: ServiceDefinition = {
   name: "extraction",
   start: async (platform) => {
@@ -25,13 +25,13 @@ export const extraction: ServiceDefinition = {
       definitions: [finishable(jobs)],
       topics: [IMAGE_TOPIC],
     });
-    const cutters = openCutters();
-    const worker = await startWorker(platform, "extraction", imageWorker({ ...platform, cutters }));
+    const samplers = openSamplers();
+    const worker = await startWorker(platform, "extraction", imageWorker({ ...platform, samplers }));
     const rpcs: ExtractionServiceImplementation = {
       extract: async (request, context) => ({ job: await coordinator.submit(jobs, request, callerOf(context)) }),
       getStatistics: async ({ patchSetId }) =>
         (await readDocument(platform.objects, PATCH_SET, patchSetId)).statistics ?? {},
     };
-    return { parts: [coordinator, cutters, worker], add: (server) => server.add(ExtractionServiceDefinition, rpcs) };
+    return { parts: [coordinator, samplers, worker], add: (server) => server.add(ExtractionServiceDefinition, rpcs) };
   },
 };

@@ -11,7 +11,7 @@ export interface DecodedMask {
   readonly width: number;
   readonly height: number;
   /** 0 is not annotated. `labels`: the file's value, one per nucleus; `binary`: 1 is annotated. */
-  readonly labels: Uint16Array;
+  readonly labels: Uint16Array<ArrayBuffer>;
   readonly kind: MaskKind;
 }
 

@@ -2,7 +2,17 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { unpackPlane } from "./bit-plane.fixture.ts";
-import { complement, countInRect, countSet, difference, packPlane, selectSet } from "./bit-plane.ts";
+import {
+  ascending,
+  complement,
+  countInRect,
+  countSet,
+  difference,
+  packBelow,
+  packPlane,
+  paddedWidth,
+  selectSet,
+} from "./bit-plane.ts";
 import { anyInBlocks } from "./neighbourhood.ts";
 import { createRandom } from "./random.ts";
 import { reduceMask } from "./reduced-mask.fixture.ts";
@@ -47,7 +57,9 @@ test("finds set pixels by rank", () => {
   fc.assert(
     fc.property(planes, ({ width, height, a, random }) => {
       const pixels = [...a.keys()].filter((i) => a[i] === 1);
-      const ranks = random.sampleWithoutReplacement(pixels.length, random.int(pixels.length + 1)).sort();
+      const drawn = random.sampleWithoutReplacement(pixels.length, random.int(pixels.length + 1));
+      const ranks = ascending(drawn, pixels.length);
+      assert.deepEqual(ranks, drawn.slice().sort());
       const { xs, ys } = selectSet(packPlane(a, width, height), ranks);
       assert.deepEqual(
         [...ranks].map((rank) => pixels[rank]),
@@ -73,5 +85,23 @@ test("counts in rectangles and looks into blocks as pixel by pixel", () => {
       );
     }),
     { numRuns: 300 },
+  );
+});
+
+test("packs the bytes below any limit", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 70 }), fc.integer({ min: 0, max: 255 }), fc.nat(), (width, limit, seed) => {
+      const random = createRandom("bytes", seed);
+      const [height, stride] = [3, paddedWidth(width)];
+      const near = (): number =>
+        random.int(2) === 0 ? random.int(256) : Math.min(255, Math.max(0, limit - 2 + random.int(5)));
+      const bytes = new Uint8Array(stride * height).fill(255);
+      for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) bytes[y * stride + x] = near();
+      const expected = Uint8Array.from({ length: width * height }, (_, i) =>
+        bytes[Math.floor(i / width) * stride + (i % width)]! < limit ? 1 : 0,
+      );
+      assert.deepEqual(unpackPlane(packBelow(bytes, limit, width, height)), expected);
+    }),
+    { numRuns: 500 },
   );
 });

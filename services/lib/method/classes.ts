@@ -7,11 +7,15 @@ import {
   difference,
   emptyPlane,
   lowestBit,
+  packBelow,
   packPlane,
+  paddedWidth,
   setPixel,
 } from "./bit-plane.ts";
-import { dropSmall, fillEnclosed } from "./cleaning.ts";
-import type { Annotation, LabelPlane, RgbImage } from "./image.ts";
+import { packRuns, unpackRuns } from "./bit-runs.ts";
+import { fillEnclosed } from "./cleaning.ts";
+import { componentsOf, keepLarge } from "./components.ts";
+import type { Annotation, LabelPlane, MaskKind, RgbImage } from "./image.ts";
 import { anyInBlocks, anyWithin } from "./neighbourhood.ts";
 import { quantile } from "./quantile.ts";
 
@@ -27,30 +31,43 @@ const MIN_DARK_PX = 100;
 const FAR_BEFORE_PX = 25;
 const FAR_AFTER_PX = 24;
 
-/** Level-1 planes; no pixel is set in two of them. */
+/** An image with its annotation. Where annotation is complete its size is enough: background is what is not annotated. */
+export type AnnotatedImage = {
+  /** Row-major, as large as the image. */
+  readonly labels: LabelPlane;
+  readonly maskKind: MaskKind;
+} & (
+  | { readonly annotation: "sparse"; readonly image: RgbImage }
+  | { readonly annotation: "complete"; readonly image: Pick<RgbImage, "width" | "height"> }
+);
+
+/** Level-1 planes; no pixel is set in two of `mask`, `ring` and `background`. */
 export interface PixelClasses {
+  readonly annotated: BitPlane;
   readonly mask: BitPlane;
   readonly ring: BitPlane;
   readonly background: BitPlane;
 }
 
 /**
- * Returns the classes of an image's level-1 pixels. `mask` = annotated, without the pixels where two instances touch; `ring` = within
+ * Returns the classes of an image's level-1 pixels. `mask` = `annotated`, without the pixels where two instances touch; `ring` = within
  * 3 pixels of anything annotated, with those pixels; `background` = elsewhere, when sparse only far from anything dark.
  */
-export const classifyPixels = (image: RgbImage, labels: LabelPlane, annotation: Annotation): PixelClasses => {
+export const classifyPixels = (request: AnnotatedImage): PixelClasses => {
+  const { labels, maskKind, image } = request;
   const { width, height } = image;
   if (labels.length !== width * height) {
     throw new RangeError(`Cannot use ${labels.length} labels for an image of ${width}x${height} pixels`);
   }
   const annotated = packPlane(labels, width, height);
-  const mask = difference(annotated, touchingPixels(labels, annotated));
+  const mask = maskKind === "binary" ? annotated : difference(annotated, touchingPixels(labels, annotated));
   const near = anyWithin(annotated, RING_PX, RING_PX);
   const far = complement(near);
   return {
+    annotated,
     mask,
     ring: difference(near, mask),
-    background: annotation === "complete" ? far : difference(far, nearDarkPixels(image)),
+    background: request.annotation === "complete" ? far : difference(far, nearDarkPixels(request.image)),
   };
 };
 
@@ -81,20 +98,26 @@ export const touchingPixels = (labels: LabelPlane, annotated: BitPlane): BitPlan
   return touching;
 };
 
-const nearDarkPixels = (image: RgbImage): BitPlane =>
-  anyWithin(packPlane(darkPixels(image), image.width, image.height), FAR_BEFORE_PX, FAR_AFTER_PX);
+const nearDarkPixels = (image: RgbImage): BitPlane => anyWithin(darkPixels(image), FAR_BEFORE_PX, FAR_AFTER_PX);
 
-/** Returns 1 where the red channel is dark, without specks and with what dark outlines enclose. */
-export const darkPixels = ({ width, height, data }: RgbImage): Uint8Array => {
-  const histogram = new Uint32Array(256);
-  for (let i = 0; i < data.length; i += 3) histogram[data[i]!] = histogram[data[i]!]! + 1;
+/** Returns where the red channel is dark, without specks and with what dark outlines enclose. */
+export const darkPixels = ({ width, height, data }: RgbImage): BitPlane => {
+  const stride = paddedWidth(width);
+  const histogram = new Int32Array(256); // not Uint32Array, whose values V8 counts as floats
+  const reds = new Uint8Array(stride * height).fill(255);
+  for (let y = 0, from = 0; y < height; y++) {
+    for (let to = stride * y, end = to + width; to < end; to++, from += 3) {
+      const red = data[from]!;
+      reds[to] = red;
+      histogram[red] = histogram[red]! + 1;
+    }
+  }
   const low = quantile(histogram, STRETCH_FROM * width * height);
   const high = quantile(histogram, STRETCH_TO * width * height);
   // (red - low) / (high - low) < 0.3, also right for an image of one colour, where nothing is dark
-  const limit = low + DARK_BELOW * (high - low);
-  const dark = new Uint8Array(width * height);
-  for (let i = 0; i < dark.length; i++) dark[i] = data[3 * i]! < limit ? 1 : 0;
-  return fillEnclosed(dropSmall(dark, width, height, MIN_DARK_PX, 8), width, height);
+  const dark = packBelow(reds, Math.ceil(low + DARK_BELOW * (high - low)), width, height);
+  const large = keepLarge(componentsOf(unpackRuns(dark), width, 8), MIN_DARK_PX);
+  return packRuns(fillEnclosed(large, width), width);
 };
 
 /** What a centre is drawn as: three kinds at level 1; four at the coarser ones, where edge and background make up class none. */
@@ -115,16 +138,17 @@ export interface BlockContents {
   readonly reduction: number;
   readonly mask: BitPlane;
   readonly unmasked: BitPlane;
-  readonly ring: BitPlane;
+  /** With complete annotation alone: with sparse annotation no centre is drawn there. */
+  readonly ring: BitPlane | undefined;
   readonly notBackground: BitPlane;
 }
 
 /** Returns what level-1 pixels hold, as blocks of one pixel. */
-export const finestContents = ({ mask, ring, background }: PixelClasses): BlockContents => ({
+export const finestContents = ({ mask, ring, background }: PixelClasses, annotation: Annotation): BlockContents => ({
   reduction: 1,
   mask,
   unmasked: complement(mask),
-  ring,
+  ring: annotation === "complete" ? ring : undefined,
   notBackground: complement(background),
 });
 
@@ -135,7 +159,7 @@ export const coarserContents = (finer: BlockContents, reduction: number): BlockC
     reduction,
     mask: anyInBlocks(finer.mask, n),
     unmasked: anyInBlocks(finer.unmasked, n),
-    ring: anyInBlocks(finer.ring, n),
+    ring: finer.ring && anyInBlocks(finer.ring, n),
     notBackground: anyInBlocks(finer.notBackground, n),
   };
 };
@@ -144,19 +168,14 @@ export const coarserContents = (finer: BlockContents, reduction: number): BlockC
  * Returns the candidates at a coarser level, with f the mean of the mask over a block: nucleus (f > .99), mixed (0 < f <= .99) and of
  * the rest background (wholly background) and, with complete annotation, edge (holds a ring pixel).
  */
-export const coarserCandidates = (
-  { mask }: PixelClasses,
-  contents: BlockContents,
-  annotation: Annotation,
-): Candidates => {
+export const coarserCandidates = ({ mask }: PixelClasses, contents: BlockContents): Candidates => {
   const nucleus = nucleusBlocks(mask, contents);
   const candidates = {
     nucleus,
     mixed: difference(contents.mask, nucleus),
     background: complement(contents.notBackground),
   };
-  if (annotation === "sparse") return candidates;
-  return { ...candidates, edge: difference(contents.ring, contents.mask) };
+  return contents.ring ? { ...candidates, edge: difference(contents.ring, contents.mask) } : candidates;
 };
 
 /** Returns the blocks with f > .99. Of 100 pixels and fewer that means all; only blocks of more that have gaps must be counted. */

@@ -2,15 +2,7 @@
 import { invalid } from "../errors.ts";
 import { complement as complementPlane } from "./bit-plane.ts";
 import { packRuns, unpackRuns } from "./bit-runs.ts";
-import {
-  type Components,
-  type Connectivity,
-  complement,
-  componentsOf,
-  findComponents,
-  keepLarge,
-  type Runs,
-} from "./components.ts";
+import { type Components, complement, componentsOf, keepComponents, keepLarge, type Runs } from "./components.ts";
 import { cutNecks } from "./necks.ts";
 import { anyWithin } from "./neighbourhood.ts";
 
@@ -84,41 +76,19 @@ const fillRunHoles = (runs: Runs, width: number, maxHolePx: number): Runs => {
   return complement(keepLarge(background, maxHolePx + 1), width);
 };
 
-/** Returns the mask with every 4-connected background component filled that does not reach the border, whatever its size. */
-export const fillEnclosed = (mask: Uint8Array, width: number, height: number): Uint8Array => {
-  const background = findComponents(mask, width, height, 4, "unset");
-  const reachesBorder = new Uint8Array(background.count);
-  const { starts, ends, owners } = background;
+/** Returns the runs with every 4-connected background component filled that does not reach the border, whatever its size. */
+export const fillEnclosed = (runs: Runs, width: number): Runs => {
+  const background = componentsOf(complement(runs, width), width, 4);
+  const { starts, ends, rows, owners, count } = background;
+  const lastRow = width * (rows.length - 2);
+  const reachesBorder = new Uint8Array(count);
   for (let run = 0; run < starts.length; run++) {
     const start = starts[run]!;
-    const onBorder = start % width === 0 || ends[run]! % width === 0 || start < width || start >= width * (height - 1);
+    const onBorder = start % width === 0 || ends[run]! % width === 0 || start < width || start >= lastRow;
     if (onBorder) reachesBorder[owners[run]!] = 1;
   }
-  return paint(mask, background, 1, (component) => reachesBorder[component] === 0);
-};
-
-/** Returns the mask without its components of fewer than `minPx` pixels. */
-export const dropSmall = (
-  mask: Uint8Array,
-  width: number,
-  height: number,
-  minPx: number,
-  connectivity: Connectivity,
-): Uint8Array => {
-  const components = findComponents(mask, width, height, connectivity);
-  return paint(mask, components, 0, (component) => components.areas[component]! < minPx);
-};
-
-const paint = (
-  mask: Uint8Array,
-  components: Components,
-  value: 0 | 1,
-  isChosen: (component: number) => boolean,
-): Uint8Array => {
-  const painted = mask.slice();
-  const { starts, ends, owners } = components;
-  for (let run = 0; run < starts.length; run++) {
-    if (isChosen(owners[run]!)) painted.fill(value, starts[run]!, ends[run]!);
-  }
-  return painted;
+  return complement(
+    keepComponents(background, (component) => reachesBorder[component] === 1),
+    width,
+  );
 };

@@ -3,8 +3,17 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { unpackPlane } from "./bit-plane.fixture.ts";
 import { packPlane } from "./bit-plane.ts";
-import { type Cleaning, cleanRuns, dropSmall, fillEnclosed } from "./cleaning.ts";
-import { type Connectivity, findComponents, findRuns, labelComponents, planeOf } from "./components.ts";
+import { type Cleaning, cleanRuns, fillEnclosed } from "./cleaning.ts";
+import {
+  type Connectivity,
+  complement,
+  componentsOf,
+  findComponents,
+  findRuns,
+  keepLarge,
+  labelComponents,
+  planeOf,
+} from "./components.ts";
 import { anyWithin } from "./neighbourhood.ts";
 
 const clean = (mask: Uint8Array, width: number, height: number, cleaning: Cleaning): Uint8Array =>
@@ -70,7 +79,8 @@ test("finds the components that flood filling finds, in the same order", () => {
       fc.constantFrom<Connectivity>(4, 8),
       fc.constantFrom("set", "unset"),
       ({ mask, width, height }, connectivity, of) => {
-        const components = findComponents(mask, width, height, connectivity, of);
+        const set = findRuns(mask, width, height);
+        const components = componentsOf(of === "set" ? set : complement(set, width), width, connectivity);
         const expected = floodFill(mask, width, height, connectivity, of === "set" ? 1 : 0);
         assert.deepEqual(labelComponents(components, width, height), expected);
         for (let i = 0; i < components.count; i++) assert.equal(components.areas[i], areaOf(expected, i + 1));
@@ -143,18 +153,21 @@ test("fills what does not reach the border, whatever its size", () => {
         if (x === 0 || y === 0 || x === width - 1 || y === height - 1) open.add(background[i]!);
       }
       const expected = mask.map((value, i) => (value === 1 || !open.has(background[i]!) ? 1 : 0));
-      assert.deepEqual(fillEnclosed(mask, width, height), expected);
+      assert.deepEqual(planeOf(fillEnclosed(findRuns(mask, width, height), width), mask.length), expected);
     }),
     { numRuns: 300 },
   );
 });
+
+const dropSmall = (mask: Uint8Array, width: number, height: number, minPx: number): Uint8Array =>
+  planeOf(keepLarge(findComponents(mask, width, height, 8), minPx), mask.length);
 
 test("drops components of fewer pixels than asked", () => {
   fc.assert(
     fc.property(masks, fc.integer({ min: 1, max: 8 }), ({ mask, width, height }, minPx) => {
       const labels = floodFill(mask, width, height, 8, 1);
       const expected = mask.map((value, i) => (value === 1 && areaOf(labels, labels[i]!) >= minPx ? 1 : 0));
-      assert.deepEqual(dropSmall(mask, width, height, minPx, 8), expected);
+      assert.deepEqual(dropSmall(mask, width, height, minPx), expected);
     }),
   );
 });
@@ -181,7 +194,7 @@ test("cleans by filling holes first, then opening, then dropping what is still t
           squareAround(i % width, Math.floor(i / width), openingPx, width, height);
         const fits = filled.map((_, i) => (around(i).every((at) => filled[at] === 1) ? 1 : 0));
         const opened = fits.map((_, i) => (around(i).some((at) => fits[at] === 1) ? 1 : 0));
-        const expected = dropSmall(opened, width, height, minNucleusPx, 8);
+        const expected = dropSmall(opened, width, height, minNucleusPx);
         assert.deepEqual(clean(mask, width, height, { maxHolePx, openingPx, neckPx: 0, minNucleusPx }), expected);
       },
     ),

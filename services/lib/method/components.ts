@@ -22,17 +22,13 @@ export interface Components extends Runs {
   readonly owners: Uint32Array;
 }
 
-/** Returns the components of the pixels that are 1 (or, with `of` = "unset", of those that are 0) in a 0/1 mask of width x height. */
+/** Returns the components of the pixels that are 1 in a 0/1 mask of width x height. */
 export const findComponents = (
   mask: Uint8Array,
   width: number,
   height: number,
   connectivity: Connectivity,
-  of: "set" | "unset" = "set",
-): Components => {
-  const runs = findRuns(mask, width, height);
-  return componentsOf(of === "set" ? runs : complement(runs, width), width, connectivity);
-};
+): Components => componentsOf(findRuns(mask, width, height), width, connectivity);
 
 /** Returns the components of a plane's runs. */
 export const componentsOf = (runs: Runs, width: number, connectivity: Connectivity): Components =>
@@ -96,13 +92,17 @@ export const complement = ({ starts, ends, rows }: Runs, width: number): Runs =>
 };
 
 /** Returns the components of at least `minPx` pixels, numbered anew. */
-export const keepLarge = (components: Components, minPx: number): Components => {
+export const keepLarge = (components: Components, minPx: number): Components =>
+  keepComponents(components, (component) => components.areas[component]! >= minPx);
+
+/** Returns the components that are to be kept, numbered anew. */
+export const keepComponents = (components: Components, isKept: (component: number) => boolean): Components => {
   const { starts, ends, rows, owners, areas } = components;
   const numbers = new Int32Array(components.count).fill(-1);
   const keptAreas = new Uint32Array(components.count);
   let count = 0;
   for (let component = 0; component < numbers.length; component++) {
-    if (areas[component]! < minPx) continue;
+    if (!isKept(component)) continue;
     numbers[component] = count;
     keptAreas[count++] = areas[component]!;
   }

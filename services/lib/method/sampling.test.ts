@@ -3,11 +3,11 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { unpackPlane } from "./bit-plane.fixture.ts";
 import { packPlane } from "./bit-plane.ts";
-import { classifyPixels, darkPixels, touchingPixels } from "./classes.ts";
+import { type AnnotatedImage, classifyPixels, darkPixels, touchingPixels } from "./classes.ts";
 import type { Annotation, RgbImage } from "./image.ts";
 import { createRandom } from "./random.ts";
 import { reduceMask } from "./reduced-mask.fixture.ts";
-import { DEFAULT_COUNTS, type KindCentres, sampleCentres } from "./sampling.ts";
+import { DEFAULT_COUNTS, type KindCentres, type SamplingSettings, sampleCentres } from "./sampling.ts";
 
 const grey = (width: number, height: number, value: (x: number, y: number) => number): RgbImage => ({
   width,
@@ -28,8 +28,8 @@ const squares = (width: number, height: number, ...nuclei: readonly (readonly [n
 };
 
 /** The classes as bytes. */
-const classesOf = (...request: Parameters<typeof classifyPixels>) => {
-  const { mask, ring, background } = classifyPixels(...request);
+const classesOf = (image: RgbImage, labels: Uint16Array, annotation: Annotation) => {
+  const { mask, ring, background } = classifyPixels({ image, labels, maskKind: "labels", annotation });
   return { mask: unpackPlane(mask), ring: unpackPlane(ring), background: unpackPlane(background) };
 };
 
@@ -111,7 +111,7 @@ test("dark is red below .3 of the way from its 5 % to its 50 % quantile, in 100 
     data.set([red, 255 - red, 255 - red], 3 * i);
     expected[i] = outlined(x, y) || of100(x, y) ? 1 : 0;
   }
-  assert.deepEqual(darkPixels({ width: side, height: side, data }), expected);
+  assert.deepEqual(unpackPlane(darkPixels({ width: side, height: side, data })), expected);
 });
 
 test("with sparse annotation background is far from anything dark", () => {
@@ -123,7 +123,7 @@ test("with sparse annotation background is far from anything dark", () => {
     if (x >= 90 && x < 99 && y >= 90 && y < 99) return 20;
     return 150 + ((x + y) % 100);
   });
-  const dark = darkPixels(image);
+  const dark = unpackPlane(darkPixels(image));
   assert.equal(dark[40 * side + 40], 1);
   assert.equal(dark[94 * side + 94], 0);
   const { background } = classesOf(image, new Uint16Array(side * side), "sparse");
@@ -141,7 +141,7 @@ test("with sparse annotation background is far from anything dark", () => {
 });
 
 test("an image of one colour is all background", () => {
-  assert.equal(sum(darkPixels(grey(30, 30, () => 255))), 0);
+  assert.equal(sum(unpackPlane(darkPixels(grey(30, 30, () => 255)))), 0);
   assert.equal(
     sum(
       classesOf(
@@ -163,6 +163,7 @@ const request = (annotation: Annotation, seed = 1) => {
   return {
     image: grey(512, 500, (x, y) => 120 + ((x * 7 + y * 13) % 100)),
     labels: squares(512, 500, ...nuclei),
+    maskKind: "labels" as const,
     annotation,
     reductions: [1, 2, 4, 10],
     counts: DEFAULT_COUNTS.sparse,
@@ -171,12 +172,14 @@ const request = (annotation: Annotation, seed = 1) => {
   };
 };
 
+const drawCentres = (wanted: AnnotatedImage & SamplingSettings) => sampleCentres(classifyPixels(wanted), wanted);
+
 const kindsOf = (kinds: readonly KindCentres[]) => Object.fromEntries(kinds.map((kind) => [kind.kind, kind]));
 
 test("draws distinct centres of the class that their label says, at every level", () => {
   const wanted = request("complete");
   const { mask, ring, background } = classesOf(wanted.image, wanted.labels, "complete");
-  for (const { level, reduction, kinds } of sampleCentres(wanted).levels) {
+  for (const { level, reduction, kinds } of drawCentres(wanted).levels) {
     const width = Math.ceil(512 / reduction);
     const f = reduceMask(mask, 512, 500, reduction);
     const holdsRing = reduceMask(ring, 512, 500, reduction);
@@ -195,7 +198,7 @@ test("draws distinct centres of the class that their label says, at every level"
 });
 
 test("draws the published numbers: 500, 500, 150; coarser 500, 500, and none as 385 edge and 115 background", () => {
-  const { levels, shortfalls } = sampleCentres(request("complete"));
+  const { levels, shortfalls } = drawCentres(request("complete"));
   const numbers = levels.map(({ kinds }) => kinds.map(({ kind, label, xs }) => [kind, label, xs.length]));
   assert.deepEqual(numbers[0], [
     ["positive", 1, 500],
@@ -223,7 +226,7 @@ test("draws the published numbers: 500, 500, 150; coarser 500, 500, and none as 
 test("of the class none as much is edge as of level 1's edge and background, half at least", () => {
   const drawn = (edge: number, background: number) => {
     const wanted = { ...request("complete"), counts: { ...DEFAULT_COUNTS.sparse, edge, background, none: 400 } };
-    const kinds = kindsOf(sampleCentres(wanted).levels[1]!.kinds);
+    const kinds = kindsOf(drawCentres(wanted).levels[1]!.kinds);
     return [kinds.edge!.xs.length, kinds.background!.xs.length];
   };
   assert.deepEqual(drawn(300, 100), [300, 100]);
@@ -233,7 +236,7 @@ test("of the class none as much is edge as of level 1's edge and background, hal
 
 test("says what an image lacks and does not make it up from elsewhere", () => {
   const blank = { ...request("complete"), labels: new Uint16Array(512 * 500) };
-  const { levels, shortfalls } = sampleCentres(blank);
+  const { levels, shortfalls } = drawCentres(blank);
   assert.deepEqual(
     shortfalls.filter(({ level }) => level < 3),
     [
@@ -248,7 +251,7 @@ test("says what an image lacks and does not make it up from elsewhere", () => {
 });
 
 test("with sparse annotation the class none is background alone", () => {
-  const { levels } = sampleCentres({ ...request("sparse"), image: grey(512, 500, () => 200) });
+  const { levels } = drawCentres({ ...request("sparse"), image: grey(512, 500, () => 200) });
   const kinds = kindsOf(levels[1]!.kinds);
   assert.equal(kinds.edge, undefined);
   assert.equal(kinds.background!.xs.length, 500);
@@ -258,7 +261,7 @@ test("99 of 100 pixels are mixed, 100 are nucleus", () => {
   const labels = squares(20, 10, [0, 0, 10, 1], [10, 0, 10, 1]);
   labels[0] = 0;
   const wanted = { ...request("complete"), image: grey(20, 10, () => 200), labels, reductions: [1, 10] };
-  const kinds = kindsOf(sampleCentres(wanted).levels[1]!.kinds);
+  const kinds = kindsOf(drawCentres(wanted).levels[1]!.kinds);
   assert.deepEqual([...kinds.mixed!.xs], [0]);
   assert.deepEqual([...kinds.nucleus!.xs], [1]);
 });
@@ -268,13 +271,13 @@ test("above 99 of 100 pixels of a larger block are nucleus, with a gap or two", 
   labels.fill(0, 0, 4); // 396 of 400: f = .99
   labels.fill(0, 20, 23); // 397 of 400
   const wanted = { ...request("complete"), image: grey(40, 20, () => 200), labels, reductions: [1, 20] };
-  const kinds = kindsOf(sampleCentres(wanted).levels[1]!.kinds);
+  const kinds = kindsOf(drawCentres(wanted).levels[1]!.kinds);
   assert.deepEqual([...kinds.mixed!.xs], [0]);
   assert.deepEqual([...kinds.nucleus!.xs], [1]);
 });
 
 test("is a function of seed and image id", () => {
-  const centres = (seed: number, imageId: string) => sampleCentres({ ...request("complete", seed), imageId });
+  const centres = (seed: number, imageId: string) => drawCentres({ ...request("complete", seed), imageId });
   assert.deepEqual(centres(1, "a"), centres(1, "a"));
   assert.notDeepEqual(centres(1, "a").levels, centres(2, "a").levels);
   assert.notDeepEqual(centres(1, "a").levels, centres(1, "b").levels);

@@ -1,18 +1,17 @@
 /** @file METHOD.md 1: random centres of training patches, per level and kind, without replacement. */
 import { invalid } from "../errors.ts";
-import { countSet, emptyPlane, selectSet } from "./bit-plane.ts";
+import { ascending, countSet, emptyPlane, selectSet } from "./bit-plane.ts";
 import {
   type BlockContents,
   type Candidates,
   type CentreKind,
-  classifyPixels,
   coarserCandidates,
   coarserContents,
   finestCandidates,
   finestContents,
   type PixelClasses,
 } from "./classes.ts";
-import type { Annotation, LabelPlane, RgbImage } from "./image.ts";
+import type { Annotation } from "./image.ts";
 import { createRandom } from "./random.ts";
 
 /** Centres wanted per image: three kinds at level 1, three classes at every coarser level. */
@@ -31,7 +30,7 @@ const COARSER_KINDS = ["nucleus", "mixed", "none"] as const;
 /** What centres there are counts of: at level 1, and above. */
 export const COUNTED_KINDS = [...FINEST_KINDS, ...COARSER_KINDS] as const;
 
-/** Of an image and level: their patches, twice as many, are in memory at once. */
+/** Of an image and level: their patches, twice as many, are in memory at once when databases are built. */
 const MAX_CENTRES = 400_000;
 
 /** Throws invalidArgument SAMPLING_INVALID where a count is negative or a level's are none or too many. */
@@ -99,11 +98,15 @@ export interface Shortfall {
   readonly found: number;
 }
 
-/** What centres are a function of. */
-export interface SamplingRequest {
-  readonly image: RgbImage;
-  /** Row-major, as large as the image. */
-  readonly labels: LabelPlane;
+/** Centres of a level, kind after kind, with the labels of their patches. */
+export interface LabelledCentres {
+  readonly xs: Uint32Array;
+  readonly ys: Uint32Array;
+  readonly labels: Uint8Array;
+}
+
+/** What centres are a function of, besides the classes of an image's pixels. */
+export interface SamplingSettings {
   readonly annotation: Annotation;
   readonly reductions: readonly number[];
   readonly counts: SampleCounts;
@@ -116,40 +119,48 @@ export interface SamplingRequest {
  * up by background, nor the other way round.
  */
 export const sampleCentres = (
-  request: SamplingRequest,
+  classes: PixelClasses,
+  { annotation, reductions, counts, seed, imageId }: SamplingSettings,
 ): { readonly levels: LevelCentres[]; readonly shortfalls: Shortfall[] } => {
-  const { image, labels, annotation, reductions, counts, seed, imageId } = request;
-  const classes = classifyPixels(image, labels, annotation);
-  const finer = [finestContents(classes)];
+  const finer = [finestContents(classes, annotation)];
   const levels: LevelCentres[] = [];
   const shortfalls: Shortfall[] = [];
   for (const [i, reduction] of reductions.entries()) {
     const level = i + 1;
-    const candidates = level === 1 ? finestCandidates(classes) : coarser(classes, finer, reduction, annotation);
+    const candidates = level === 1 ? finestCandidates(classes) : coarser(classes, finer, reduction);
     const kinds = wantedKinds(level, counts, annotation).map(({ kind, wanted }): KindCentres => {
       const pool = candidates[kind] ?? emptyPlane(0, 0);
       const found = countSet(pool);
       if (found < wanted) shortfalls.push({ level, kind, wanted, found });
       const random = createRandom("centres", seed, imageId, level, kind);
-      const ranks = random.sampleWithoutReplacement(found, Math.min(wanted, found)).sort();
-      return { kind, label: LABELS[kind], ...selectSet(pool, ranks) };
+      const ranks = random.sampleWithoutReplacement(found, Math.min(wanted, found));
+      return { kind, label: LABELS[kind], ...selectSet(pool, ascending(ranks, found)) };
     });
     levels.push({ level, reduction, kinds });
   }
   return { levels, shortfalls };
 };
 
+/** Joins the kinds of a level. */
+export const joinKinds = (kinds: readonly KindCentres[]): LabelledCentres => {
+  const count = kinds.reduce((sum, { xs }) => sum + xs.length, 0);
+  const joined = { xs: new Uint32Array(count), ys: new Uint32Array(count), labels: new Uint8Array(count) };
+  let at = 0;
+  for (const { xs, ys, label } of kinds) {
+    joined.xs.set(xs, at);
+    joined.ys.set(ys, at);
+    joined.labels.fill(label, at, at + xs.length);
+    at += xs.length;
+  }
+  return joined;
+};
+
 /** Makes a level from the coarsest of the finer ones whose blocks its blocks are made of, and adds it to them. */
-const coarser = (
-  classes: PixelClasses,
-  finer: BlockContents[],
-  reduction: number,
-  annotation: Annotation,
-): Candidates => {
+const coarser = (classes: PixelClasses, finer: BlockContents[], reduction: number): Candidates => {
   const base = finer.findLast((contents) => reduction % contents.reduction === 0)!;
   const contents = coarserContents(base, reduction);
   finer.push(contents);
-  return coarserCandidates(classes, contents, annotation);
+  return coarserCandidates(classes, contents);
 };
 
 const wantedKinds = (

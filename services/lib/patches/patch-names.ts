@@ -22,3 +22,10 @@ export function parseList(text: string): NamedPatch[] {
     return { imageId: name.slice(0, name.indexOf("_")), name, label: Number(label) };
   });
 }
+
+/** Returns the place of a named patch among its image's, as `patchNames` yields them, or -1 where it names none. */
+export const placeOfPatch = (name: string): number => {
+  const [, centre, rotation] = name.split("_");
+  const turn = ROTATIONS.findIndex((degrees) => rotation === String(degrees));
+  return turn < 0 ? -1 : ROTATIONS.length * Number(centre) + turn;
+};

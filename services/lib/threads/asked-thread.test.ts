@@ -22,6 +22,13 @@ test("answers come to their own questions, asked one after the other or at once"
   );
 });
 
+test("what is transferred goes with its question", async (t) => {
+  const thread = start(t);
+  const numbers = Float64Array.of(1, 2);
+  await assert.rejects(thread.ask(numbers, [numbers.buffer]), { reason: "NOT_A_NUMBER" });
+  assert.equal(numbers.length, 0);
+});
+
 test("what the script throws is the reply to its question alone", async (t) => {
   const thread = start(t);
   const [refused, bug, fine] = await Promise.allSettled(["a word", "bug", 5].map((question) => thread.ask(question)));

@@ -1,5 +1,5 @@
 /** @file The end of whoever asks a thread: questions become promises, its death becomes their rejection. */
-import { Worker } from "node:worker_threads";
+import { type Transferable, Worker } from "node:worker_threads";
 import { DomainError } from "../errors.ts";
 import { type FromThread, fromFailure, type ToThread } from "./messages.ts";
 
@@ -18,8 +18,8 @@ export interface ThreadSettings {
 /** A thread that answers one question after the other. */
 export interface AskedThread<Question, Answer> {
   readonly isAlive: boolean;
-  /** Throws what the script threw, or unavailable with the thread's `deathReason`. */
-  ask(question: Question): Promise<Answer>;
+  /** What is transferred is the thread's alone then. Throws what the script threw, or unavailable with the thread's `deathReason`. */
+  ask(question: Question, transfer?: readonly Transferable[]): Promise<Answer>;
   /** Ends it after what was asked before; resolves when it is gone. Repeatable. */
   stop(): Promise<void>;
   /** Ends it in the middle of what it does. Repeatable. */
@@ -60,15 +60,16 @@ export function startThread<Question, Answer>({
     if (message.kind === "answered") asked?.resolve(message.answer);
     else asked?.reject(fromFailure(message.failure));
   });
-  const send = (message: ToThread<Question>): void => worker.postMessage(message);
+  const send = (message: ToThread<Question>, transfer: readonly Transferable[] = []): void =>
+    worker.postMessage(message, transfer);
   return {
     get isAlive() {
       return death === undefined;
     },
-    ask: (question) =>
+    ask: (question, transfer) =>
       new Promise<Answer>((resolve, reject) => {
         if (death !== undefined) return reject(death);
-        send({ kind: "ask", question });
+        send({ kind: "ask", question }, transfer);
         waiting.push({ resolve, reject });
       }),
     stop: async () => {

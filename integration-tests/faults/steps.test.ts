@@ -132,13 +132,8 @@ if (servers) {
 
     await t.test("the disk of a worker is full", LIMIT, async (t) => {
       const deployment = await provisionDeployment(t, servers, SETTINGS);
-      const objects = await bucketWith(t, deployment, steps, [
-        "cohorts/",
-        "splits/",
-        "lists/",
-        "patch-sets/",
-        "patches/",
-      ]);
+      const needed = ["images/", "cohorts/", "splits/", "lists/", "patch-sets/", "patches/"];
+      const objects = await bucketWith(t, deployment, steps, needed);
       const [first = 0] = await recordFileBytes(steps.objects);
       // Not even the record file fits; then that does, but not the LevelDB beside it.
       const disk = await smallDisk(t, first / 2);

@@ -16,7 +16,7 @@ import { ASSEMBLE_TOPIC, allLevels, eventsTopic, levelTopic } from "../../servic
 import { type Deployment, provisionDeployment, serversFromEnvironment } from "../deployment.fixture.ts";
 import { watchToEnd } from "../rpc-jobs.fixture.ts";
 import { REDUCTIONS } from "../segment-cascade.fixture.ts";
-import { startFleet } from "./fleet.fixture.ts";
+import { FAULT_LIMIT, startFleet } from "./fleet.fixture.ts";
 import { republish } from "./republisher.fixture.ts";
 import {
   CASCADE_PROCESSES,
@@ -27,8 +27,6 @@ import {
   TILES,
 } from "./segmentation.fixture.ts";
 
-/** A fault that work does not survive may leave it waiting for ever. */
-const LIMIT = { timeout: 150_000 };
 const SEED = process.env.FAULTS_SEED ?? "1";
 const SETTINGS = { KAFKA_SESSION_TIMEOUT_MS: "6000" };
 const UNRULY = fileURLToPath(new URL("./unruly-service.child.js", import.meta.url));
@@ -53,7 +51,7 @@ if (servers) {
     const reference = await segmentUndisturbed(t);
     const random = createRandom("faulty delivery", SEED);
 
-    await t.test("every message twice", LIMIT, async (t) => {
+    await t.test("every message twice", FAULT_LIMIT, async (t) => {
       const deployment = await provisionDeployment(t, servers, SETTINGS);
       const again = await republish(t, deployment, TOPICS, () => 0);
       const run = await segmentDisturbed(t, reference, deployment);
@@ -62,7 +60,7 @@ if (servers) {
       assert.ok(again.count > STEPS);
     });
 
-    await t.test("messages in any order, some late a second time", LIMIT, async (t) => {
+    await t.test("messages in any order, some late a second time", FAULT_LIMIT, async (t) => {
       const deployment = await provisionDeployment(t, servers, SETTINGS);
       const again = await republish(t, deployment, TOPICS, () => LATEST_MS * random.next());
       const run = await segmentDisturbed(t, reference, deployment, (names) =>
@@ -72,7 +70,7 @@ if (servers) {
       assert.ok(again.count > STEPS);
     });
 
-    await t.test("messages that nobody can read among good ones", LIMIT, async (t) => {
+    await t.test("messages that nobody can read among good ones", FAULT_LIMIT, async (t) => {
       const deployment = await provisionDeployment(t, servers, SETTINGS);
       const queue = await openQueue(t, deployment);
       const poison = (headers = {}) => ({ key: `poison-${random.int(1000)}`, value: randomBytes(200), headers });
@@ -93,7 +91,7 @@ if (servers) {
       await run.endsAsUndisturbed({ deadLetters: poisons });
     });
 
-    await t.test("tiles whose image is gone, beside tiles of one that is there", LIMIT, async (t) => {
+    await t.test("tiles whose image is gone, beside tiles of one that is there", FAULT_LIMIT, async (t) => {
       const small = await segmentUndisturbed(t, SMALL, reference.cascade.thresholds);
       const deployment = await provisionDeployment(t, servers, SETTINGS);
       const objects = await openS3Store(deployment.bucket);

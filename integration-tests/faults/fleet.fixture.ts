@@ -10,6 +10,9 @@ import { addressIn, healthOf, TOKEN } from "../serving.fixture.ts";
 
 const RESTART_MS = 200;
 const START_LIMIT_MS = 60_000;
+
+/** For a test of a fault: work that does not survive it may wait for ever. Ten times what one takes alone, for others run beside it. */
+export const FAULT_LIMIT = { timeout: 450_000 };
 /** Below the ports that systems give to outgoing connections: a process finds its port free when it starts again. */
 const [FIRST_PORT, LAST_PORT] = [20_000, 29_999];
 

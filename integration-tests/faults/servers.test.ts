@@ -5,11 +5,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createRandom } from "../../services/lib/method/random.ts";
 import { provisionDeployment, serversFromEnvironment } from "../deployment.fixture.ts";
 import { startOwnServers } from "../own-servers.fixture.ts";
+import { FAULT_LIMIT } from "./fleet.fixture.ts";
 import { startS3Proxy, type Weather } from "./s3-proxy.fixture.ts";
 import { STEPS, segmentDisturbed, segmentUndisturbed } from "./segmentation.fixture.ts";
 
-/** A fault that work does not survive may leave it waiting for ever. */
-const LIMIT = { timeout: 150_000 };
 const SEED = process.env.FAULTS_SEED ?? "1";
 const SETTINGS = { KAFKA_SESSION_TIMEOUT_MS: "6000" };
 
@@ -24,7 +23,7 @@ if (serversFromEnvironment()) {
       ["kafka", "the broker"],
       ["minio", "the S3 server"],
     ] as const) {
-      await t.test(`${what} is killed`, LIMIT, async (t) => {
+      await t.test(`${what} is killed`, FAULT_LIMIT, async (t) => {
         const run = await segmentDisturbed(t, reference, await provisionDeployment(t, servers, SETTINGS));
         const step = between(1, STEPS / 2);
         await run.reached(step);
@@ -39,7 +38,7 @@ if (serversFromEnvironment()) {
       ["cut", 2000],
       ["silent", 8000],
     ] satisfies [Weather, number][]) {
-      await t.test(`the S3 server is ${weather} for a while`, LIMIT, async (t) => {
+      await t.test(`the S3 server is ${weather} for a while`, FAULT_LIMIT, async (t) => {
         const proxy = await startS3Proxy(t, servers.endpoint);
         const settings = { ...SETTINGS, S3_ENDPOINT: proxy.endpoint };
         const run = await segmentDisturbed(t, reference, await provisionDeployment(t, servers, settings));

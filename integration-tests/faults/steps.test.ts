@@ -16,11 +16,9 @@ import { findDocument } from "../../services/lib/service/documents.ts";
 import { type Deployment, provisionDeployment, serversFromEnvironment } from "../deployment.fixture.ts";
 import { buildSmall, extractSmall, trainSmall, watchToEnd } from "../rpc-jobs.fixture.ts";
 import { copyBelow, hashesOf } from "../stores.fixture.ts";
-import { checkLogs, startFleet } from "./fleet.fixture.ts";
+import { checkLogs, FAULT_LIMIT, startFleet } from "./fleet.fixture.ts";
 import { databasesIn, runUndisturbed, type Steps, TRAINING } from "./steps.fixture.ts";
 
-/** A fault that work does not survive may leave it waiting for ever. */
-const LIMIT = { timeout: 150_000 };
 const SEED = process.env.FAULTS_SEED ?? "1";
 const SETTINGS = { KAFKA_SESSION_TIMEOUT_MS: "6000" };
 const run = promisify(execFile);
@@ -86,7 +84,7 @@ if (servers) {
     const steps = await runUndisturbed(t);
     const random = createRandom("faulty steps", SEED);
 
-    await t.test("extraction workers are killed", LIMIT, async (t) => {
+    await t.test("extraction workers are killed", FAULT_LIMIT, async (t) => {
       const deployment = await provisionDeployment(t, servers, SETTINGS);
       const objects = await bucketWith(t, deployment, steps, ["images/", "cohorts/"]);
       const fleet = await startFleet(t, deployment, ["extraction", "extraction"]);
@@ -105,7 +103,7 @@ if (servers) {
       checkLogs(fleet, 0);
     });
 
-    await t.test("training workers are killed", LIMIT, async (t) => {
+    await t.test("training workers are killed", FAULT_LIMIT, async (t) => {
       const deployment = await provisionDeployment(t, servers, SETTINGS);
       const objects = await bucketWith(t, deployment, steps, ["database-sets/", "databases/", "splits/"]);
       const fleet = await startFleet(t, deployment, ["training", "training"]);
@@ -130,7 +128,7 @@ if (servers) {
       checkLogs(fleet, 0);
     });
 
-    await t.test("the disk of a worker is full", LIMIT, async (t) => {
+    await t.test("the disk of a worker is full", FAULT_LIMIT, async (t) => {
       const deployment = await provisionDeployment(t, servers, SETTINGS);
       const needed = ["images/", "cohorts/", "splits/", "lists/", "patch-sets/", "patches/"];
       const objects = await bucketWith(t, deployment, steps, needed);

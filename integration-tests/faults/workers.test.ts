@@ -4,10 +4,9 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createRandom } from "../../services/lib/method/random.ts";
 import { provisionDeployment, serversFromEnvironment } from "../deployment.fixture.ts";
+import { FAULT_LIMIT } from "./fleet.fixture.ts";
 import { STEPS, segmentDisturbed, segmentUndisturbed } from "./segmentation.fixture.ts";
 
-/** A fault that work does not survive may leave it waiting for ever. */
-const LIMIT = { timeout: 150_000 };
 const SEED = process.env.FAULTS_SEED ?? "1";
 /** The shortest that brokers allow: what died is missed after so long. */
 const SESSION_TIMEOUT_MS = 6000;
@@ -21,7 +20,7 @@ if (servers) {
     const pick = <T>(choices: readonly T[]): T => choices[random.int(choices.length)] ?? assert.fail("no choice");
     const between = (from: number, to: number): number => Math.floor(from + random.next() * (to - from));
 
-    await t.test("an inference worker is killed", LIMIT, async (t) => {
+    await t.test("an inference worker is killed", FAULT_LIMIT, async (t) => {
       const run = await segmentDisturbed(t, reference, await provisionDeployment(t, servers, SETTINGS));
       for (const step of [between(1, STEPS / 3), between(STEPS / 3, 0.7 * STEPS)]) {
         await run.reached(step);
@@ -31,7 +30,7 @@ if (servers) {
       await run.endsAsUndisturbed();
     });
 
-    await t.test("the coordinator is killed", LIMIT, async (t) => {
+    await t.test("the coordinator is killed", FAULT_LIMIT, async (t) => {
       const run = await segmentDisturbed(t, reference, await provisionDeployment(t, servers, SETTINGS));
       const [coordinator] = run.fleet.of("segmentation");
       for (const step of [between(0, STEPS / 3), between(STEPS / 3, 0.8 * STEPS)]) {
@@ -46,7 +45,7 @@ if (servers) {
       ["for longer than its session", () => sleep(1.5 * SESSION_TIMEOUT_MS)],
       ["until the job is over", undefined],
     ] as const) {
-      await t.test(`an inference worker is paused ${until}`, LIMIT, async (t) => {
+      await t.test(`an inference worker is paused ${until}`, FAULT_LIMIT, async (t) => {
         const run = await segmentDisturbed(t, reference, await provisionDeployment(t, servers, SETTINGS));
         const step = between(1, STEPS / 2);
         await run.reached(step);

@@ -65,7 +65,7 @@ export async function importImages(
   return imported;
 }
 
-/** Makes the cohort and cuts its patches. */
+/** Makes the cohort and draws its patches. */
 export async function extractPatches(
   ctx: StepContext,
   images: readonly ImportedImage[],

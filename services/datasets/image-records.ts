@@ -5,6 +5,7 @@ import type { ObjectStore } from "../lib/objects/object-store.ts";
 import { ExtractRecord, PatchCentres, type PatchSet } from "../lib/proto/radhical/v1/work.ts";
 import { readRecord } from "../lib/service/documents.ts";
 import type { ImageStore } from "../lib/service/image-store.ts";
+import { integersOf } from "../lib/service/number-bytes.ts";
 import type { AskedThread } from "../lib/threads/asked-thread.ts";
 import type { CutRequest } from "./cut-thread.ts";
 
@@ -47,8 +48,6 @@ const readCentres = async (
   }
   const { levels } = await readRecord(objects, PatchCentres, record.centresKey);
   const found = levels.find((entry) => entry.level === level);
-  return { labels, xs: integers(found?.xs), ys: integers(found?.ys) };
+  const none = new Uint8Array();
+  return { labels, xs: integersOf(found?.xs ?? none), ys: integersOf(found?.ys ?? none) };
 };
-
-/** Copied: what lies in a message starts anywhere. */
-const integers = (bytes: Uint8Array | undefined): Uint32Array => new Uint32Array(Uint8Array.from(bytes ?? []).buffer);

@@ -177,8 +177,8 @@ test("records are in list order; the train database is shuffled, the test databa
 const [PLANE, CLASSIFIED] = [32 * 32, 16 * 32 + 16];
 
 /** What a patch's number is by its pixels: turned by 90 degrees, what is below a pixel lies right of it. */
-const numberIn = (pixels: Uint8Array): number =>
-  pixels[CLASSIFIED]! / 5 + (pixels[PLANE + CLASSIFIED + 1]! > 0 ? 1 : 0);
+const numberIn = (pixels: Uint8Array, redPlane = 0): number =>
+  pixels[redPlane * PLANE + CLASSIFIED]! / 5 + (pixels[PLANE + CLASSIFIED + 1]! > 0 ? 1 : 0);
 
 /** The number of a patch within its image by its name. */
 const numberOf = (name: string): number => {
@@ -207,9 +207,7 @@ async function readEntries(
   for await (const [key, value] of database.iterator()) {
     const { label, data } = Datum.decode(value);
     // blue, green, red
-    const red = data?.[2 * PLANE + CLASSIFIED] ?? 0;
-    const number = red / 5 + ((data?.[PLANE + CLASSIFIED + 1] ?? 0) > 0 ? 1 : 0);
-    entries.push(`${key.slice(key.indexOf("_") + 1)} ${label} ${number}`);
+    entries.push(`${key.slice(key.indexOf("_") + 1)} ${label} ${numberIn(data ?? new Uint8Array(), 2)}`);
   }
   await database.close();
   return entries;

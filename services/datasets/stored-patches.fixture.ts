@@ -13,6 +13,7 @@ import { ExtractRecord, PatchCentres, PatchSet } from "../lib/proto/radhical/v1/
 import { contentId } from "../lib/service/content-id.ts";
 import { COHORT, PATCH_SET } from "../lib/service/document-kinds.ts";
 import { createDocument, encode } from "../lib/service/documents.ts";
+import { bytesOf } from "../lib/service/number-bytes.ts";
 import { storeImage } from "../lib/service/stored-images.fixture.ts";
 
 const CHILD = fileURLToPath(new URL("./build-memory.child.js", import.meta.url));
@@ -35,8 +36,8 @@ export async function storeCentres(
   const [centresKey, recordKey] = [`patches/made/${imageId}/centres`, `patches/made/records/${imageId}`];
   const centres = levels.map(({ level, xs, ys }) => ({
     level,
-    xs: Buffer.from(xs.buffer),
-    ys: Buffer.from(ys.buffer),
+    xs: bytesOf(xs),
+    ys: bytesOf(ys),
   }));
   await objects.put(centresKey, encode(PatchCentres, { levels: centres }));
   const labelled = levels.map(({ level, labels }) => ({ level, labels: Buffer.from(labels) }));

@@ -13,6 +13,7 @@ import { encode } from "../lib/service/documents.ts";
 import type { ImageStore } from "../lib/service/image-store.ts";
 import type { UnitHandler } from "../lib/service/jobs/worker.ts";
 import { annotationWord, MASK_KINDS } from "../lib/service/method-words.ts";
+import { bytesOf } from "../lib/service/number-bytes.ts";
 import { IMAGE_TOPIC } from "../lib/service/topics.ts";
 import type { Samplers } from "./samplers.ts";
 
@@ -74,9 +75,6 @@ const readAnnotated = async (images: ImageStore, imageId: string, annotation: An
   const { width, height, readRegion } = await images.open(imageId);
   return { annotation, image: await readRegion({ x: 0, y: 0, width, height }) };
 };
-
-const bytesOf = ({ buffer, byteOffset, byteLength }: Uint32Array): Buffer =>
-  Buffer.from(buffer, byteOffset, byteLength);
 
 const countsOf = (sampling: Sampling | undefined): SampleCounts =>
   sampling ?? { positive: 0, edge: 0, background: 0, nucleus: 0, mixed: 0, none: 0 };

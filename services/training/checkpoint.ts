@@ -5,6 +5,7 @@ import type { ObjectStore } from "../lib/objects/object-store.ts";
 import { Checkpoint } from "../lib/proto/radhical/v1/work.ts";
 import { contentId } from "../lib/service/content-id.ts";
 import { encode } from "../lib/service/documents.ts";
+import { bytesOf, doublesOf, floatsOf } from "../lib/service/number-bytes.ts";
 
 /** The state of a run that steps change. */
 export interface RunState {
@@ -25,12 +26,6 @@ export interface RunIdentity {
   readonly dataSha256: string;
   readonly computeClass: string;
 }
-
-const bytesOf = (values: Float32Array | Float64Array): Buffer =>
-  Buffer.from(values.buffer, values.byteOffset, values.byteLength);
-/** A copy of its own: a Buffer's `slice` would be a view of a larger pool. */
-const floatsOf = (bytes: Uint8Array): Float32Array => new Float32Array(Uint8Array.from(bytes).buffer);
-const doublesOf = (bytes: Uint8Array): Float64Array => new Float64Array(Uint8Array.from(bytes).buffer);
 
 /** A run's place in the store. */
 export interface CheckpointFile {

@@ -23,10 +23,3 @@ export type MaskKind = "binary" | "labels";
 
 /** Whether every nucleus of an image is annotated. */
 export type Annotation = "sparse" | "complete";
-
-/** Returns a 0/1 mask of the pixels whose label is above 0. */
-export const annotatedPixels = (labels: LabelPlane): Uint8Array => {
-  const mask = new Uint8Array(labels.length);
-  for (let i = 0; i < mask.length; i++) mask[i] = labels[i]! > 0 ? 1 : 0;
-  return mask;
-};

@@ -1,6 +1,5 @@
 /** @file For tests: images with round nuclei and probability maps as networks give them, right up to noise and blur. */
 import type { ValidationImage } from "./evaluator.ts";
-import { annotatedPixels } from "./image.ts";
 import { levelSize } from "./levels.ts";
 import { findNuclei } from "./nuclei.ts";
 import { createRandom } from "./random.ts";
@@ -26,7 +25,7 @@ export const makeMappedImage = (
       }
     }
   }
-  const mask = annotatedPixels(labels);
+  const mask = Uint8Array.from(labels, (label) => (label > 0 ? 1 : 0));
   const maps = reductions.map((n) => {
     const pixels = levelSize(width, n) * levelSize(height, n);
     const covered = reduceMask(mask, width, height, n);

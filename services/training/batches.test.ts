@@ -13,8 +13,8 @@ function mirrorImages(records: Uint8Array): Map<string, number> {
   for (let i = 0; i < records.length / RECORD_BYTES; i++) {
     for (const horizontally of [false, true]) {
       for (const vertically of [false, true]) {
-        const data = new Uint8Array(PATCH_BYTES);
-        mirrorPatch({ data: records, offset: i * RECORD_BYTES + 1 }, { data, offset: 0 }, { horizontally, vertically });
+        const data = records.slice(i * RECORD_BYTES + 1, (i + 1) * RECORD_BYTES);
+        mirrorPatch(new Int32Array(data.buffer), 0, { horizontally, vertically });
         images.set(Buffer.from(data).toString("base64"), i);
       }
     }

@@ -1,6 +1,6 @@
 /** @file Batches: which patches a step sees, how they are mirrored and stained, a function of seed and step alone. */
 import { DomainError } from "../lib/errors.ts";
-import { mirrorPatch, PATCH_BYTES } from "../lib/method/patches.ts";
+import { mirrorPatch, PATCH_BYTES, PATCH_WORDS } from "../lib/method/patches.ts";
 import { createRandom } from "../lib/method/random.ts";
 import { drawStaining, restain } from "../lib/method/stain.ts";
 import { RECORD_BYTES, recordCount } from "../lib/patches/records.ts";
@@ -57,6 +57,7 @@ export function createBatches(source: BatchSource): (step: number) => Batch {
   };
   return (step) => {
     const patches = new Uint8Array(batchSize * PATCH_BYTES);
+    const words = new Int32Array(patches.buffer);
     const labels = new Int32Array(batchSize);
     const mirrors = createRandom("mirrors", seed, step);
     const stains = createRandom("stains", seed, step);
@@ -65,8 +66,8 @@ export function createBatches(source: BatchSource): (step: number) => Batch {
       const start = orderOf(Math.floor(position / count))[position % count]! * RECORD_BYTES;
       const offset = i * PATCH_BYTES;
       labels[i] = classOfLabel[records[start]!]!;
-      const mirrored = { horizontally: mirrors.next() < 0.5, vertically: mirrors.next() < 0.5 };
-      mirrorPatch({ data: records, offset: start + 1 }, { data: patches, offset }, mirrored);
+      patches.set(records.subarray(start + 1, start + RECORD_BYTES), offset);
+      mirrorPatch(words, i * PATCH_WORDS, { horizontally: mirrors.next() < 0.5, vertically: mirrors.next() < 0.5 });
       if (stainJitter > 0) restain(patches, offset, drawStaining(stains, stainJitter));
     }
     return { patches, labels };

@@ -123,13 +123,6 @@ const turnChannel = (memory: Uint8Array<SharedArrayBuffer>, { upright, turned, w
   }
 };
 
-/** Where a patch lies in a buffer of planar RGB patches. */
-export interface PatchPlace {
-  readonly data: Uint8Array;
-  /** In bytes. */
-  readonly offset: number;
-}
-
 /** Which axes are mirrored. */
 export interface Mirrors {
   /** Columns change sides. */
@@ -138,24 +131,46 @@ export interface Mirrors {
   readonly vertically: boolean;
 }
 
-/** Index i comes from 32 - i; index 0, which has no partner, repeats its neighbour. */
-const MIRRORED = Uint8Array.from({ length: PATCH_SIZE_PX }, (_, i) => PATCH_SIZE_PX - Math.max(i, 1));
-const UPRIGHT = Uint8Array.from({ length: PATCH_SIZE_PX }, (_, i) => i);
+/** Words of four pixels: of a row of a channel, of a channel, of a patch. */
+const ROW_WORDS = PATCH_SIZE_PX / 4;
+const PLANE_WORDS = PLANE / 4;
+export const PATCH_WORDS = PATCH_BYTES / 4;
 
-/** Writes a patch, mirrored about index 16, into a batch buffer; source and target must not overlap. */
-export const mirrorPatch = (source: PatchPlace, target: PatchPlace, { horizontally, vertically }: Mirrors): void => {
-  if (!horizontally && !vertically) {
-    target.data.set(source.data.subarray(source.offset, source.offset + PATCH_BYTES), target.offset);
-    return;
-  }
-  const columns = horizontally ? MIRRORED : UPRIGHT;
-  const rows = vertically ? MIRRORED : UPRIGHT;
-  const from = source.data;
-  let to = target.offset;
-  for (let channel = 0; channel < 3; channel++) {
-    for (let i = 0; i < PATCH_SIZE_PX; i++) {
-      const row = source.offset + channel * PLANE + PATCH_SIZE_PX * rows[i]!;
-      for (let j = 0; j < PATCH_SIZE_PX; j++, to++) target.data[to] = from[row + columns[j]!]!;
+/**
+ * Mirrors a patch, planar RGB, about index 16, in place: index i comes from 32 - i; index 0, which has no partner, repeats its neighbour.
+ * It begins at word `start`.
+ */
+export const mirrorPatch = (words: Int32Array, start: number, { horizontally, vertically }: Mirrors): void => {
+  const end = start + PATCH_WORDS;
+  if (vertically) for (let plane = start; plane < end; plane += PLANE_WORDS) mirrorRows(words, plane);
+  if (horizontally) for (let row = start; row < end; row += ROW_WORDS) mirrorColumns(words, row);
+};
+
+const mirrorRows = (words: Int32Array, plane: number): void => {
+  const second = plane + ROW_WORDS;
+  for (let one = second, other = plane + PLANE_WORDS - ROW_WORDS; one < other; one += ROW_WORDS, other -= ROW_WORDS) {
+    for (let i = 0; i < ROW_WORDS; i++) {
+      const word = words[one + i]!;
+      words[one + i] = words[other + i]!;
+      words[other + i] = word;
     }
   }
+  words.copyWithin(plane, second, second + ROW_WORDS);
 };
+
+const rowBefore = new Int32Array(ROW_WORDS);
+
+const mirrorColumns = (words: Int32Array, row: number): void => {
+  for (let i = 0; i < ROW_WORDS; i++) rowBefore[i] = words[row + i]!;
+  // backwards pixel i is 31 - i: one further on it is 32 - i
+  let carried = rowBefore[ROW_WORDS - 1]! >>> 24;
+  for (let i = 0; i < ROW_WORDS; i++) {
+    const word = backwards(rowBefore[ROW_WORDS - 1 - i]!);
+    words[row + i] = (word << 8) | carried;
+    carried = word >>> 24;
+  }
+};
+
+/** Returns the four pixels of a word in the other order. */
+const backwards = (word: number): number =>
+  (word >>> 24) | ((word >>> 8) & 0xff00) | ((word << 8) & 0xff0000) | (word << 24);

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { intensityOf } from "./normalisation.ts";
 import { PATCH_BYTES } from "./patches.ts";
 import { createRandom } from "./random.ts";
-import { drawStaining, restain } from "./stain.ts";
+import { drawStaining, restain, STAINS, type Staining, UNMIXING } from "./stain.ts";
 
 const PLANE = PATCH_BYTES / 3;
 
@@ -68,6 +68,39 @@ test("the staining that changes nothing changes nothing, and only the named patc
   assert.deepEqual(data.subarray(2 * PATCH_BYTES), before.subarray(2 * PATCH_BYTES));
   assert.notDeepEqual(data.subarray(PATCH_BYTES, 2 * PATCH_BYTES), before.subarray(PATCH_BYTES, 2 * PATCH_BYTES));
 });
+
+test("the widest jitter leaves no density that the table lacks: what is paler than glass is white, the darkest black", () => {
+  const random = createRandom("wide");
+  for (let i = 0; i < 200; i++) {
+    const { scales, shifts, lamp } = drawStaining(random, 1);
+    // the outermost scales, and pixels that are black in some channels and white in others
+    const staining = { scales: scales.map((scale) => (scale < 1 ? 1 / Math.E : Math.E)), shifts, lamp };
+    const dark = [i & 1, i & 2, i & 4].map((bit) => bit > 0);
+    const patch = new Uint8Array(PATCH_BYTES).map((_, at) => (dark[Math.floor(at / PLANE)] ? 0 : 255));
+    restain(patch, 0, staining);
+    const densities = restained(
+      dark.map((isDark) => (isDark ? Math.log(255) : 0)),
+      staining,
+    );
+    close(
+      colourOf(patch),
+      densities.map((density) => Math.min(255, intensityOf(density))),
+      1,
+    );
+  }
+});
+
+/** What becomes of a colour's optical densities, by stain: unmixed, scaled and shifted, put together again. */
+function restained(densities: readonly number[], { scales, shifts, lamp }: Staining): number[] {
+  const amounts = densities.reduce(
+    (sums, density, colour) => sums.map((sum, stain) => sum + density * UNMIXING[colour]![stain]!),
+    [0, 0, 0],
+  );
+  const changed = amounts.map((amount, stain) => amount * scales[stain]! + shifts[stain]!);
+  return lamp.map((light, colour) =>
+    changed.reduce((sum, amount, stain) => sum + amount * STAINS[stain]![colour]!, light),
+  );
+}
 
 test("stainings are drawn within their bounds, evenly paler and darker, and are a function of the stream", () => {
   const jitter = 0.3;

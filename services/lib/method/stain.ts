@@ -8,7 +8,7 @@ import { PATCH_SIZE_PX } from "./patches.ts";
 import type { Random } from "./random.ts";
 
 /** Optical densities of the stains, a row each (haematoxylin, eosin, residual: DAB's place), columns red, green, blue. */
-const STAINS = [
+export const STAINS = [
   [0.65, 0.7, 0.29],
   [0.07, 0.99, 0.11],
   [0.27, 0.57, 0.78],
@@ -18,9 +18,12 @@ const PLANE = PATCH_SIZE_PX * PATCH_SIZE_PX;
 const DENSITY = Float64Array.from({ length: 256 }, (_, intensity) => opticalDensity(intensity));
 /** Steps of optical density in the table back to intensities: at most a quarter of a grey level each. */
 const STEPS_PER_DENSITY = 1024;
-const INTENSITY = Uint8Array.from({ length: 8 * STEPS_PER_DENSITY }, (_, i) =>
-  Math.round(intensityOf(i / STEPS_PER_DENSITY)),
+/** Densities from -64 to 64: the widest jitter makes 22 of a pixel at most, so that whoever looks one up need not ask whether it is there. */
+const INTENSITY_AT_ZERO = 64 * STEPS_PER_DENSITY;
+const INTENSITY = Uint8Array.from({ length: 2 * INTENSITY_AT_ZERO }, (_, i) =>
+  Math.round(intensityOf(Math.max(0, i - INTENSITY_AT_ZERO) / STEPS_PER_DENSITY)),
 );
+const LAST_INTENSITY = INTENSITY.length - 1;
 
 type Matrix = readonly (readonly [number, number, number])[];
 
@@ -36,7 +39,7 @@ function inverse([[a, b, c], [d, e, f], [g, h, i]]: typeof STAINS): Matrix {
 }
 
 /** Rows red, green, blue; columns how much of each stain a density of that colour adds. */
-const UNMIXING = inverse(STAINS);
+export const UNMIXING = inverse(STAINS);
 
 /** One way to stain: `scales` and `shifts` of haematoxylin, eosin and the residual, and by what light to look at it. */
 export interface Staining {
@@ -68,21 +71,21 @@ export function restain(data: Uint8Array, offset: number, { scales, shifts, lamp
   const coefficient = (from: number, to: number): number =>
     STEPS_PER_DENSITY * STAINS.reduce((sum, stain, s) => sum + UNMIXING[from]![s]! * scales[s]! * stain[to]!, 0);
   const constant = (to: number): number =>
-    STEPS_PER_DENSITY * STAINS.reduce((sum, stain, s) => sum + shifts[s]! * stain[to]!, lamp[to]!) + 0.5;
+    STEPS_PER_DENSITY * STAINS.reduce((sum, stain, s) => sum + shifts[s]! * stain[to]!, lamp[to]!) +
+    0.5 +
+    INTENSITY_AT_ZERO;
   const [rr, rg, rb] = [coefficient(0, 0), coefficient(0, 1), coefficient(0, 2)];
   const [gr, gg, gb] = [coefficient(1, 0), coefficient(1, 1), coefficient(1, 2)];
   const [br, bg, bb] = [coefficient(2, 0), coefficient(2, 1), coefficient(2, 2)];
   const [r0, g0, b0] = [constant(0), constant(1), constant(2)];
-  const last = INTENSITY.length - 1;
-  const place = (density: number): number => (density < 0 ? 0 : density > last ? last : density | 0);
   for (let red = offset, end = offset + PLANE; red < end; red++) {
     const green = red + PLANE;
     const blue = green + PLANE;
     const r = DENSITY[data[red]!]!;
     const g = DENSITY[data[green]!]!;
     const b = DENSITY[data[blue]!]!;
-    data[red] = INTENSITY[place(r0 + r * rr + g * gr + b * br)]!;
-    data[green] = INTENSITY[place(g0 + r * rg + g * gg + b * bg)]!;
-    data[blue] = INTENSITY[place(b0 + r * rb + g * gb + b * bb)]!;
+    data[red] = INTENSITY[(r0 + r * rr + g * gr + b * br) & LAST_INTENSITY]!;
+    data[green] = INTENSITY[(g0 + r * rg + g * gg + b * bg) & LAST_INTENSITY]!;
+    data[blue] = INTENSITY[(b0 + r * rb + g * gb + b * bb) & LAST_INTENSITY]!;
   }
 }

@@ -86,8 +86,7 @@ export async function runExactness(options: ExactnessOptions): Promise<Compariso
   const { ctx, patches } = await withServices(options, async (services) => {
     const opened = await importAll(services, options);
     await evaluateAll(services, opened);
-    const coarser = withoutLevelOne(opened);
-    if (coarser) await evaluateAll(services, coarser);
+    for (const { from } of coarserEndings(opened)) await evaluateAll(services, from);
     return { ctx: opened, patches: await predictPatches(services, opened) };
   });
   const { subjects, reductions } = ctx;
@@ -102,10 +101,8 @@ export async function runExactness(options: ExactnessOptions): Promise<Compariso
     for (const run of runs) byRun.push(await segmentAll(services, ctx, run));
     return byRun;
   });
-  const comparisons = [
-    ...(await checkSparseAll(options.models, subjects, largestTiles, reductions)),
-    ...(await checkCoarser(ctx)),
-  ];
+  const comparisons = [...(await checkSparseAll(options.models, subjects, largestTiles, reductions))];
+  for (const ending of coarserEndings(ctx)) comparisons.push(...(await checkCoarser(ctx, ending)));
   for (const [i, { name, source, whole }] of subjects.entries()) {
     const mapped = largestTiles[i]!;
     comparisons.push(
@@ -119,37 +116,49 @@ export async function runExactness(options: ExactnessOptions): Promise<Compariso
   return comparisons;
 }
 
-/**
- * What an image without level 1 is evaluated by: its own pixels are level 2's, so to their own models they are a first level. Undefined where
- * the levels above are no whole multiples of level 2.
- */
-function withoutLevelOne(ctx: Context): Context | undefined {
-  const [, own, ...coarser] = ctx.reductions;
-  if (own === undefined || coarser.some((n) => n % own !== 0)) return undefined;
-  const levels = ctx.levels.slice(1).map((model) => ({
-    ...model,
-    level: model.level - 1,
-    reduction: model.reduction / own,
-  }));
-  const reductions = levels.map(({ reduction }) => reduction);
-  return { ...ctx, levels, reductions, tiles: [blockSide(reductions)] };
+/** Simulations know level-1 pixels: of an image whose own are level 4's a hundred times as many. */
+const MAX_SIMULATED_PX = 100e6;
+
+/** Images that have no finer level than `endsAt`. */
+interface CoarserEnding {
+  readonly endsAt: number;
+  /** What they are evaluated by: their own pixels are that level's, so to their own models they are a first level. */
+  readonly from: Context;
 }
 
-/** The same images taken as of level 2's resolution: the cascade ends there. */
-async function checkCoarser(ctx: Context): Promise<Comparison[]> {
-  const coarser = withoutLevelOne(ctx);
-  if (!coarser) return [];
-  const { reductions, subjects } = ctx;
-  const n = reductions[1]!;
-  const mapped = (await readMaps(coarser)).map(([own]) => ({
+/** The ends beyond level 1 that can be checked: from where on all levels are whole multiples of the first, for maps know no others. */
+function coarserEndings(ctx: Context): CoarserEnding[] {
+  return ctx.levels.slice(1).flatMap((own) => {
+    const levels = ctx.levels.slice(own.level - 1).map((model) => ({
+      ...model,
+      level: model.level - own.level + 1,
+      reduction: model.reduction / own.reduction,
+    }));
+    const reductions = levels.map(({ reduction }) => reduction);
+    if (!reductions.every(Number.isInteger)) return [];
+    const isSmall = ({ whole }: Subject): boolean =>
+      whole.width * whole.height * own.reduction ** 2 <= MAX_SIMULATED_PX;
+    const subjects = ctx.subjects.filter(isSmall);
+    if (subjects.length === 0) return [];
+    return [{ endsAt: own.level, from: { ...ctx, subjects, levels, reductions, tiles: [blockSide(reductions)] } }];
+  });
+}
+
+/** The same images taken as of a coarser level's resolution: the cascade ends there. */
+async function checkCoarser(ctx: Context, { endsAt, from }: CoarserEnding): Promise<Comparison[]> {
+  const { reductions } = ctx;
+  const { subjects } = from;
+  const n = reductions[endsAt - 1]!;
+  const finer = Array.from({ length: endsAt - 1 }, () => new Float32Array(0));
+  const mapped = (await readMaps(from)).map(([own]) => ({
     width: n * own!.width,
     height: n * own!.height,
-    maps: [new Float32Array(0), ...own!.maps],
+    maps: [...finer, ...own!.maps],
   }));
-  const thresholds = openingThresholds(mapped, reductions.length, 2);
-  const run = { by: "opening thresholds", reductions, thresholds, endsAt: 2, cleaning: DEFAULT_CLEANING };
+  const thresholds = openingThresholds(mapped, reductions.length, endsAt);
+  const run = { by: "opening thresholds", reductions, thresholds, endsAt, cleaning: DEFAULT_CLEANING };
   const tiles = ctx.tiles.slice(0, 1);
-  const cascades = await withServices(ctx, (services) => segmentAll(services, { ...ctx, tiles }, run));
+  const cascades = await withServices(ctx, (services) => segmentAll(services, { ...ctx, subjects, tiles }, run));
   return subjects.flatMap(({ name }, i) => checkCascade(name, mapped[i]!, run, cascades[i]!));
 }
 

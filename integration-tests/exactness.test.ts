@@ -62,6 +62,8 @@ const CHECKS = [
   "cascade's counts = simulation's, by opening thresholds, ending at level 1",
   "cascade by tiles = simulation, by opening thresholds, ending at level 2",
   "cascade's counts = simulation's, by opening thresholds, ending at level 2",
+  "cascade by tiles = simulation, by opening thresholds, ending at level 4",
+  "cascade's counts = simulation's, by opening thresholds, ending at level 4",
   "parents stay in their tile",
 ];
 

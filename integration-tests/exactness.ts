@@ -7,12 +7,11 @@ import type { ImageSource } from "../services/lib/images/image-source.ts";
 import { blockGrid, blockSide, rectAtLevel, tileGrid } from "../services/lib/method/blocks.ts";
 import type { CascadeThresholds, LevelCounts } from "../services/lib/method/cascade.ts";
 import type { Cleaning } from "../services/lib/method/cleaning.ts";
-import { enlargeMask } from "../services/lib/method/enlarged-mask.fixture.ts";
 import { createCentring } from "../services/lib/method/gaps.ts";
 import type { Rect, RgbImage } from "../services/lib/method/image.ts";
 import { levelSize, reduceImage } from "../services/lib/method/levels.ts";
 import { mirroredLevelRegion, mirroredRegion, neededSource } from "../services/lib/method/mirror.ts";
-import { parentIndex, parentTables } from "../services/lib/method/parents.ts";
+import { parentIndex, parentTable, parentTables } from "../services/lib/method/parents.ts";
 import { CLASSIFIED_PX, PATCH_SIZE_PX } from "../services/lib/method/patches.ts";
 import type { Random } from "../services/lib/method/random.ts";
 import { type MappedImage, simulate } from "../services/lib/method/simulation.ts";
@@ -180,9 +179,8 @@ export function checkCascade(
       .toSorted((a, b) => a.level - b.level)
       .flatMap(({ level, computed, accepted, rejected }) => [level, computed, accepted, rejected]);
   const expected = numbers(simulated.counts);
-  const masks = byTiles.map(({ mask }) =>
-    largestDifference(enlargeMask(mask, image.width, image.height, reductions[endsAt - 1]!), simulated.mask),
-  );
+  const show = shownAtLevelOne(image, reductions, endsAt);
+  const masks = byTiles.map(({ mask }) => largestDifference(show(mask), simulated.mask));
   const counts = byTiles.map((cascade) => largestDifference(numbers(cascade.counts), expected));
   const how = `by ${by}, ending at level ${endsAt}`;
   return [
@@ -201,6 +199,31 @@ export function checkCascade(
       allowed: 0,
     },
   ];
+}
+
+/** Returns what shows a mask of a coarser level in level-1 pixels, each as its ancestor is. Throws RangeError where it is not of that level's size. */
+function shownAtLevelOne({ width, height }: MappedImage, reductions: readonly number[], level: number) {
+  const columns = ancestors(width, reductions, level);
+  const rows = ancestors(height, reductions, level);
+  const [stride, lines] = [width, height].map((px) => levelSize(px, reductions[level - 1]!));
+  return (mask: Uint8Array): Uint8Array => {
+    if (mask.length !== stride! * lines!) throw new RangeError(`Cannot show ${mask.length} pixels`);
+    const shown = new Uint8Array(width * height);
+    let at = 0;
+    for (const row of rows) for (const column of columns) shown[at++] = mask[row * stride! + column]!;
+    return shown;
+  };
+}
+
+/** Where each of `px` level-1 pixels of an axis finds its ancestor at a coarser level, parent by parent. */
+function ancestors(px: number, reductions: readonly number[], level: number): Int32Array {
+  let found = Int32Array.from({ length: px }, (_, x) => x);
+  for (let finer = 1; finer < level; finer++) {
+    const n = reductions[finer - 1]!;
+    const parents = parentTable(0, levelSize(px, n), n, reductions[finer]!, px);
+    found = found.map((x) => parents[x]!);
+  }
+  return found;
 }
 
 /** (e) Every parent of a tile's pixel lies in that tile, and is the parent that the whole image gives. Counts those that do not. */

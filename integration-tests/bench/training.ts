@@ -1,5 +1,5 @@
 /**
- * @file Training steps: the whole trainer, its graph alone in both variants, the forward pass of the same batch, and with `--peers` PyTorch
+ * @file Training steps: the whole trainer, its graph alone in both variants, the forward pass of the same batch, batches alone, and with `--peers` PyTorch
  * on the same network, batch and bytes, everything on as many threads.
  */
 import { PATCH_BYTES } from "../../services/lib/method/patches.ts";
@@ -11,6 +11,7 @@ import { RECORD_BYTES } from "../../services/lib/patches/records.ts";
 import { openRuntime, type Runtime } from "../../services/lib/runtime/runtime.ts";
 import type { Tensor } from "../../services/lib/runtime/tensor.ts";
 import { openBatchFeed } from "../../services/training/batch-feed.ts";
+import { createBatches } from "../../services/training/batches.ts";
 import { type RunSettings, trainNetwork } from "../../services/training/training-run.ts";
 import { seededModel } from "../seeded-models.ts";
 import { type Benchmark, type Timing, timed } from "./measure.ts";
@@ -20,6 +21,8 @@ const BATCH = 128;
 const STEPS = 30;
 const PATCHES = 1024;
 const THREADS = 2;
+/** As `run` trains; PyTorch's batches are mirrored alone, and so the trainer's here. */
+const STAIN_JITTER = 0.2;
 
 const SETTINGS: RunSettings = {
   network: DEFAULT_NETWORK,
@@ -78,6 +81,7 @@ export const training: Benchmark = {
   unit: "step",
   ratios: [
     { name: "a step takes / its forward pass", of: "graph", to: "forward passes", by: "seconds" },
+    { name: "a step takes / putting its batch together", of: "graph", to: "batches", by: "seconds" },
     { name: "graph / portable graph", of: "graph", to: "portable graph", by: "rate" },
     { name: "graph / PyTorch's, typical", of: "graph", to: "PyTorch's graph, typical", by: "rate" },
     { name: "graph / PyTorch's, best", of: "graph", to: "PyTorch's graph, best", by: "rate" },
@@ -94,6 +98,10 @@ export const training: Benchmark = {
       stainJitter: 0,
     };
     const { batch, stop } = openBatchFeed(source, STEPS);
+    const makeBatch = createBatches({ ...source, stainJitter: STAIN_JITTER });
+    const makeBatches = async (): Promise<void> => {
+      for (let step = 0; step < STEPS; step++) makeBatch(step);
+    };
     const graph = await openGraph(runtime, runtime.channelBlock);
     const portable = await openGraph(runtime, 0);
     const forward = await runtime.session(seededModel(1, 1, 1).onnx);
@@ -120,6 +128,7 @@ export const training: Benchmark = {
           graph: await timed(STEPS, graph),
           "portable graph": await timed(STEPS, portable),
           "forward passes": await timed(STEPS, passForward),
+          batches: await timed(STEPS, makeBatches),
         };
         for (const peer of pytorch) {
           timings[`PyTorch, ${peer.kind}`] = await byPytorch(peer, false);

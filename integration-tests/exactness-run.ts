@@ -116,7 +116,7 @@ export async function runExactness(options: ExactnessOptions): Promise<Compariso
   return comparisons;
 }
 
-/** Simulations know level-1 pixels: of an image whose own are level 4's a hundred times as many. */
+/** Simulations know level-1 pixels, of an image whose own are level 4's a hundred times as many: images with more are not checked there. */
 const MAX_SIMULATED_PX = 100e6;
 
 /** Images that have no finer level than `endsAt`. */

@@ -24,6 +24,7 @@ import { EvaluateRequest, type LevelModel, RegionPath } from "../services/lib/pr
 import { SegmentationMode, SubmitRequest } from "../services/lib/proto/radhical/v1/segmentation.ts";
 import { thresholdMessages } from "../services/lib/service/cascade-plan.ts";
 import { readMap } from "../services/lib/service/map-keys.ts";
+import { floatsOf } from "../services/lib/service/number-bytes.ts";
 import {
   type CascadeRun,
   type Comparison,
@@ -101,7 +102,7 @@ export async function runExactness(options: ExactnessOptions): Promise<Compariso
     for (const run of runs) byRun.push(await segmentAll(services, ctx, run));
     return byRun;
   });
-  const comparisons = [...(await checkSparseAll(options.models, subjects, largestTiles, reductions))];
+  const comparisons = await checkSparseAll(options.models, subjects, largestTiles, reductions);
   for (const ending of coarserEndings(ctx)) comparisons.push(...(await checkCoarser(ctx, ending)));
   for (const [i, { name, source, whole }] of subjects.entries()) {
     const mapped = largestTiles[i]!;
@@ -213,8 +214,7 @@ async function predictPatches(services: Services, ctx: Context): Promise<PatchRe
       for (const region of sampledRegions(width!, height!, ctx.tiles[0]! / level.reduction, ctx.lines, random)) {
         const request = { imageId, level, ...region, path: RegionPath.REGION_PATH_PATCHES };
         const { probabilities } = await services.inference.predictRegion(request);
-        const values = new Float32Array(Uint8Array.from(probabilities).buffer);
-        regions.push({ level: level.level, region, probabilities: values });
+        regions.push({ level: level.level, region, probabilities: floatsOf(probabilities) });
       }
     }
     all.push(regions);

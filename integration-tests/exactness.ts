@@ -11,7 +11,7 @@ import { createCentring } from "../services/lib/method/gaps.ts";
 import type { Rect, RgbImage } from "../services/lib/method/image.ts";
 import { levelSize, reduceImage } from "../services/lib/method/levels.ts";
 import { mirroredLevelRegion, mirroredRegion, neededSource } from "../services/lib/method/mirror.ts";
-import { parentIndex, parentTable, parentTables } from "../services/lib/method/parents.ts";
+import { composeParents, parentIndex, parentTables } from "../services/lib/method/parents.ts";
 import { CLASSIFIED_PX, PATCH_SIZE_PX } from "../services/lib/method/patches.ts";
 import type { Random } from "../services/lib/method/random.ts";
 import { type MappedImage, simulate } from "../services/lib/method/simulation.ts";
@@ -203,8 +203,11 @@ export function checkCascade(
 
 /** Returns what shows a mask of a coarser level in level-1 pixels, each as its ancestor is. Throws RangeError where it is not of that level's size. */
 function shownAtLevelOne({ width, height }: MappedImage, reductions: readonly number[], level: number) {
-  const columns = ancestors(width, reductions, level);
-  const rows = ancestors(height, reductions, level);
+  const whole = { x: 0, y: 0, width, height };
+  const toCoarser = reductions.slice(1, level).map((n, i) => parentTables(whole, width, height, reductions[i]!, n));
+  const [toSecond, ...further] = toCoarser;
+  if (toSecond === undefined) return (mask: Uint8Array): Uint8Array => mask;
+  const { columns, rows } = further.reduce(composeParents, toSecond);
   const [stride, lines] = [width, height].map((px) => levelSize(px, reductions[level - 1]!));
   return (mask: Uint8Array): Uint8Array => {
     if (mask.length !== stride! * lines!) throw new RangeError(`Cannot show ${mask.length} pixels`);
@@ -213,17 +216,6 @@ function shownAtLevelOne({ width, height }: MappedImage, reductions: readonly nu
     for (const row of rows) for (const column of columns) shown[at++] = mask[row * stride! + column]!;
     return shown;
   };
-}
-
-/** Where each of `px` level-1 pixels of an axis finds its ancestor at a coarser level, parent by parent. */
-function ancestors(px: number, reductions: readonly number[], level: number): Int32Array {
-  let found = Int32Array.from({ length: px }, (_, x) => x);
-  for (let finer = 1; finer < level; finer++) {
-    const n = reductions[finer - 1]!;
-    const parents = parentTable(0, levelSize(px, n), n, reductions[finer]!, px);
-    found = found.map((x) => parents[x]!);
-  }
-  return found;
 }
 
 /** (e) Every parent of a tile's pixel lies in that tile, and is the parent that the whole image gives. Counts those that do not. */

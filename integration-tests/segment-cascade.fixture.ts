@@ -19,6 +19,7 @@ import {
 } from "../services/lib/proto/radhical/v1/segmentation.ts";
 import type { LevelThresholds } from "../services/lib/proto/radhical/v1/tuning.ts";
 import { thresholdMessages } from "../services/lib/service/cascade-plan.ts";
+import { floatsOf } from "../services/lib/service/number-bytes.ts";
 import { openingThresholds } from "./exactness.ts";
 import { SILENT } from "./exactness-run.ts";
 import { temporaryFolder } from "./radhical-command.fixture.ts";
@@ -66,7 +67,7 @@ export async function thresholdsFor(
       path: RegionPath.REGION_PATH_DENSE,
     };
     const { probabilities } = await services.inference.predictRegion(request);
-    maps.push(new Float32Array(Uint8Array.from(probabilities).buffer));
+    maps.push(floatsOf(probabilities));
   }
   return thresholdMessages(openingThresholds([{ width, height, maps }], REDUCTIONS.length));
 }

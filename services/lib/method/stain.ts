@@ -20,9 +20,11 @@ const DENSITY = Float64Array.from({ length: 256 }, (_, intensity) => opticalDens
 const STEPS_PER_DENSITY = 1024;
 /** Densities from -64 to 64: the widest jitter makes 22 of a pixel at most, so that whoever looks one up need not ask whether it is there. */
 const INTENSITY_AT_ZERO = 64 * STEPS_PER_DENSITY;
-const INTENSITY = Uint8Array.from({ length: 2 * INTENSITY_AT_ZERO }, (_, i) =>
-  Math.round(intensityOf(Math.max(0, i - INTENSITY_AT_ZERO) / STEPS_PER_DENSITY)),
-);
+const INTENSITY = new Uint8Array(2 * INTENSITY_AT_ZERO).fill(255, 0, INTENSITY_AT_ZERO);
+/** Beyond this all is black. */
+const BLACK_DENSITY = 8;
+for (let i = 0; i < BLACK_DENSITY * STEPS_PER_DENSITY; i++)
+  INTENSITY[INTENSITY_AT_ZERO + i] = Math.round(intensityOf(i / STEPS_PER_DENSITY));
 const LAST_INTENSITY = INTENSITY.length - 1;
 
 type Matrix = readonly (readonly [number, number, number])[];

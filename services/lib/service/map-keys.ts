@@ -5,6 +5,7 @@ import { objectKey } from "../objects/object-key.ts";
 import type { ObjectStore } from "../objects/object-store.ts";
 import type { LevelModel } from "../proto/radhical/v1/inference.ts";
 import { contentId } from "./content-id.ts";
+import { floatsOf } from "./number-bytes.ts";
 
 /** What a map is a function of. */
 export interface MapIdentity {
@@ -32,8 +33,7 @@ export async function readMap(
   const mapHeight = levelSize(height, reduction);
   const map = new Float32Array(3 * mapWidth * mapHeight);
   for (const [n, tile] of tileGrid(width, height, identity.tile).entries()) {
-    const bytes = await objects.get(mapKey(identity, n));
-    const part = new Float32Array(Uint8Array.from(bytes).buffer);
+    const part = floatsOf(await objects.get(mapKey(identity, n)));
     const rect = rectAtLevel(tile, reduction);
     for (let c = 0; c < 3; c++) {
       for (let row = 0; row < rect.height; row++) {

@@ -1,4 +1,4 @@
-/** @file Numbers as the bytes of a message: as they lie in memory, little-endian on every processor that ONNX Runtime for Node runs on. */
+/** @file Numbers as the bytes of a message or an object: as they lie in memory, little-endian on every processor that ONNX Runtime for Node runs on. */
 
 /** Returns the bytes of numbers; a view of them. */
 export const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Buffer =>
